@@ -1,0 +1,358 @@
+//! The protocol by which other processes ask the running sniffer, over a Unix stream socket. A client sends one request
+//! and gets one response, as often as it likes on one connection. Each message is a length (four bytes, big endian, of
+//! what follows) and that many bytes of JSON. This module has the types and the framing; it does no I/O.
+//!
+//! ```
+//! use sniffer_core::query::{Request, MAX_REQUEST, frame};
+//! let body = serde_json::to_vec(&Request::Calls { limit: 50, before: None }).unwrap();
+//! assert_eq!(body, br#"{"calls":{"limit":50}}"#);
+//! assert_eq!(frame(&body, MAX_REQUEST).unwrap()[..4], [0, 0, 0, 22]);
+//! assert_eq!(serde_json::to_string(&Request::Counters).unwrap(), r#""counters""#);
+//! ```
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::{
+    record::{CallState, DroppedByStage, RegistrationRecord},
+    time::Timestamp,
+};
+
+/// Longest request body, in bytes.
+pub const MAX_REQUEST: u32 = 256 * 1024;
+/// Longest response body, in bytes. The sniffer sends fewer rows than asked for rather than a longer one.
+pub const MAX_ANSWER: u32 = 4 * 1024 * 1024;
+/// Most rows one response carries; a larger `limit` means this many.
+pub const MAX_ROWS: u16 = 1000;
+
+/// What can be asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Request {
+    /// Calls in progress and ended, newest start first. Answered by [`Response::Calls`].
+    Calls {
+        /// How many at most; see [`MAX_ROWS`].
+        limit: u16,
+        /// Only calls before this one in the list: the `id` of the last row of the page before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        before: Option<CallKey>,
+    },
+    /// Everything that is counted. Answered by [`Response::Counters`].
+    Counters,
+    /// Registrations seen lately, newest activity first. Answered by [`Response::Registrations`].
+    Registrations {
+        /// How many at most; see [`MAX_ROWS`].
+        limit: u16,
+    },
+}
+
+/// The answer to a [`Request`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Response {
+    /// A page of calls.
+    Calls {
+        /// The calls, newest start first.
+        calls: Vec<CallSummary>,
+        /// There are older ones: ask again with `before` set to the last row's `id`.
+        more: bool,
+    },
+    /// What is counted.
+    Counters(Box<Counters>),
+    /// Registrations, newest activity first.
+    Registrations {
+        /// The registrations.
+        registrations: Vec<RegistrationRecord>,
+        /// There are more than were asked for.
+        more: bool,
+    },
+    /// The request could not be answered.
+    Error {
+        /// What failed, for a log.
+        message: String,
+    },
+}
+
+/// The stable identity of a call: it stays the same from the first INVITE until the record is deleted, also over
+/// restarts. Its order is the order of the calls' starts. As text it has 32 hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct CallKey(u128);
+
+impl CallKey {
+    /// Makes the key of the call with this Call-ID that started at this time.
+    #[must_use]
+    pub fn new(start: Timestamp, call_id: &str) -> Self {
+        // FNV-1a, 64 bits: a hash that is the same on every machine and in every version, since it is kept on disk.
+        let hash = call_id
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+        Self((u128::from(start.as_micros()) << 64) | u128::from(hash))
+    }
+
+    /// The key as bytes whose order is the key's order.
+    #[must_use]
+    pub fn to_bytes(self) -> [u8; 16] {
+        self.0.to_be_bytes()
+    }
+
+    /// The key with these bytes.
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(u128::from_be_bytes(bytes))
+    }
+}
+
+impl fmt::Display for CallKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+/// The text is not a [`CallKey`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("a call's id has 32 hexadecimal digits")]
+pub struct NotACallKey;
+
+impl FromStr for CallKey {
+    type Err = NotACallKey;
+
+    fn from_str(text: &str) -> Result<Self, NotACallKey> {
+        if text.len() != 32 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(NotACallKey);
+        }
+        u128::from_str_radix(text, 16).map(Self).map_err(|_| NotACallKey)
+    }
+}
+
+impl TryFrom<String> for CallKey {
+    type Error = NotACallKey;
+
+    fn try_from(text: String) -> Result<Self, NotACallKey> {
+        text.parse()
+    }
+}
+
+impl From<CallKey> for String {
+    fn from(key: CallKey) -> Self {
+        key.to_string()
+    }
+}
+
+/// One row of the list of calls.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CallSummary {
+    /// Identity of the call, and the cursor for the next page.
+    pub id: CallKey,
+    /// The Call-ID header.
+    pub call_id: String,
+    /// URI of the caller (From).
+    pub from: String,
+    /// URI of the callee (To).
+    pub to: String,
+    /// First INVITE.
+    pub start: Timestamp,
+    /// First 2xx answer.
+    pub answered: Option<Timestamp>,
+    /// End of the call; none while it is in progress.
+    pub end: Option<Timestamp>,
+    /// Where the call stands.
+    pub state: CallState,
+    /// The final answer to the INVITE.
+    pub final_status: Option<u16>,
+    /// The capture itself lost packets while the call was in progress: do not trust its figures.
+    pub lost_here: bool,
+    /// Quality of what the caller sent.
+    pub caller_to_callee: Option<DirectionQuality>,
+    /// Quality of what the callee sent.
+    pub callee_to_caller: Option<DirectionQuality>,
+}
+
+/// Quality of one direction of a call: its streams taken together.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DirectionQuality {
+    /// Encoding name of the stream with most packets, if known.
+    pub codec: Option<String>,
+    /// RTP packets seen, duplicates included.
+    pub packets: u64,
+    /// Packets that did not come.
+    pub lost: u64,
+    /// Packets that should have come.
+    pub expected: u64,
+    /// Mean jitter in milliseconds, of the stream with most packets.
+    pub jitter_ms_mean: Option<f32>,
+    /// Largest jitter in milliseconds, of all streams.
+    pub jitter_ms_max: Option<f32>,
+    /// Mean opinion score of the stream with most packets, 1 to 4.5; none when unknown.
+    pub mos: Option<f32>,
+}
+
+/// Everything the sniffer counts, since it was started. For the whole:
+/// `received` = `delivered` + `waiting` + the sum of all of `dropped`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Counters {
+    /// When counting began.
+    pub since: Timestamp,
+    /// The time of this answer.
+    pub now: Timestamp,
+    /// Each capture port.
+    pub ports: Vec<PortCounters>,
+    /// Packets given to the engine by all ports.
+    pub received: u64,
+    /// Packets that reached a call, a registration, a stream or a counter of SIP messages.
+    pub delivered: u64,
+    /// RTP packets that wait for the SDP which announces them.
+    pub waiting: u64,
+    /// Packets that went no further, by stage and reason; the stage "sink" counts records, not packets, and is not
+    /// part of the sum above.
+    pub dropped: DroppedByStage,
+    /// Records that a sink could not take, by reason.
+    pub records_dropped: u64,
+    /// SIP messages parsed.
+    pub sip_messages: u64,
+    /// Datagrams that looked like SIP and could not be parsed.
+    pub sip_errors: u64,
+    /// RTP packets counted into a stream.
+    pub rtp_packets: u64,
+    /// RTCP packets parsed.
+    pub rtcp_packets: u64,
+    /// Calls seen since start.
+    pub calls: u64,
+    /// Calls in progress.
+    pub calls_in_progress: u64,
+    /// RTP streams being tracked.
+    pub streams_active: u64,
+    /// Registrations being tracked.
+    pub registrations: u64,
+    /// How the store of calls is.
+    pub store: StoreState,
+}
+
+/// What is counted for one capture port. `received` = `delivered` + `kernel_dropped`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PortCounters {
+    /// Name of the interface.
+    pub name: String,
+    /// Whether packets can arrive.
+    pub state: PortState,
+    /// Packets the kernel saw for this port.
+    pub received: u64,
+    /// Packets handed to the engine.
+    pub delivered: u64,
+    /// Packets the kernel dropped because the ring was full.
+    pub kernel_dropped: u64,
+}
+
+/// Whether a port can capture.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PortState {
+    /// Capturing.
+    Up,
+    /// The interface is there without a link, or switched off. Tried again every few seconds.
+    Down,
+    /// There is no such interface. Tried again every few seconds.
+    Missing,
+    /// Capture could not be opened. Tried again every few seconds.
+    Failed {
+        /// What failed.
+        message: String,
+    },
+}
+
+/// How the store of calls is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StoreState {
+    /// Calls are kept; this many are.
+    Ok {
+        /// Calls in the store.
+        calls: u64,
+    },
+    /// No store is set: calls are only in memory.
+    Off,
+    /// The store cannot be used: calls are shown while in progress and then forgotten.
+    Failed {
+        /// What failed and what to do.
+        message: String,
+    },
+}
+
+/// A message that does not fit the framing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum FrameError {
+    /// The message is longer than allowed.
+    #[error("a message of {length} bytes is longer than the {limit} allowed")]
+    TooLong {
+        /// Its length in bytes.
+        length: u64,
+        /// The limit in bytes.
+        limit: u32,
+    },
+}
+
+/// Puts the length before a body. `limit` is [`MAX_REQUEST`] or [`MAX_ANSWER`].
+///
+/// # Errors
+/// When the body is longer than `limit`.
+pub fn frame(body: &[u8], limit: u32) -> Result<Vec<u8>, FrameError> {
+    let too_long = FrameError::TooLong { length: u64::try_from(body.len()).unwrap_or(u64::MAX), limit };
+    let length = u32::try_from(body.len()).map_err(|_| too_long)?;
+    if length > limit {
+        return Err(too_long);
+    }
+    let mut message = Vec::with_capacity(body.len().saturating_add(4));
+    message.extend_from_slice(&length.to_be_bytes());
+    message.extend_from_slice(body);
+    Ok(message)
+}
+
+/// Reads the length of the body from the four bytes before it, to be checked before anything is allocated.
+///
+/// # Errors
+/// When the body would be longer than `limit`.
+pub fn body_length(header: [u8; 4], limit: u32) -> Result<usize, FrameError> {
+    let length = u32::from_be_bytes(header);
+    let too_long = FrameError::TooLong { length: u64::from(length), limit };
+    if length > limit {
+        return Err(too_long);
+    }
+    usize::try_from(length).map_err(|_| too_long)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_key_keeps_its_order_as_bytes_and_its_value_as_text() {
+        let early = CallKey::new(Timestamp::from_parts(1, 0), "zzz");
+        let late = CallKey::new(Timestamp::from_parts(2, 0), "aaa");
+        assert!(early < late && early.to_bytes() < late.to_bytes());
+        assert_eq!(late.to_string().parse(), Ok(late));
+        assert_eq!(CallKey::from_bytes(late.to_bytes()), late);
+        assert_eq!("+0000000000000000000000000000001".parse::<CallKey>(), Err(NotACallKey));
+    }
+
+    #[test]
+    fn a_length_above_the_limit_is_refused_before_anything_is_read() {
+        assert_eq!(body_length([0, 4, 0, 0], MAX_REQUEST), Ok(256 * 1024));
+        assert!(body_length([0, 4, 0, 1], MAX_REQUEST).is_err());
+        assert!(frame(&[0; 11], 10).is_err());
+    }
+
+    #[test]
+    fn every_request_reads_back_and_unknown_ones_are_refused() {
+        for request in [
+            Request::Calls { limit: 9, before: Some(CallKey::new(Timestamp::from_parts(7, 0), "x")) },
+            Request::Counters,
+            Request::Registrations { limit: 3 },
+        ] {
+            let text = serde_json::to_string(&request).unwrap();
+            assert_eq!(serde_json::from_str::<Request>(&text).unwrap(), request);
+        }
+        assert!(serde_json::from_str::<Request>("\"shutdown\"").is_err());
+    }
+}

@@ -1,0 +1,213 @@
+//! The records the sniffer gives away, one JSON object each: the contract of `sniffer/README.md` and
+//! `sniffer/record.schema.json`. Fields may be added; the meaning of one that is there stays.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::time::Timestamp;
+
+/// Counts of packets that went no further, by stage and then by reason.
+pub type DroppedByStage = BTreeMap<String, BTreeMap<String, u64>>;
+
+/// One line of `sniffer read --json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Record {
+    /// A call: one INVITE dialog with all its authentication rounds, re-INVITEs and retransmissions.
+    Call(CallRecord),
+    /// An RTP stream: one SSRC from one address and port to another.
+    Stream(StreamRecord),
+    /// A registration: all REGISTER requests with one Call-ID and address of record.
+    Registration(RegistrationRecord),
+    /// The last line: what was read and where each packet went.
+    Summary(SummaryRecord),
+}
+
+/// Where a call stands. The first three are in progress, the others are final.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallState {
+    /// INVITE seen; at most a 100 or an authentication challenge came back.
+    Trying,
+    /// A provisional answer from 101 to 199 was seen.
+    Ringing,
+    /// A 2xx answer to the INVITE was seen, and no BYE.
+    InCall,
+    /// Answered and ended by BYE.
+    Completed,
+    /// Given up by the caller: CANCEL was seen, or 487 is the final answer.
+    Cancelled,
+    /// 486 or 600.
+    Busy,
+    /// 408 or 480: nobody took the call.
+    NoAnswer,
+    /// 603: the callee refused.
+    Declined,
+    /// 3xx: told to try another address.
+    Redirected,
+    /// Any other final answer of 400 and above.
+    Failed,
+    /// No end was seen: signalling and media fell silent for the idle timeout.
+    TimedOut,
+}
+
+impl CallState {
+    /// Says whether the call is over in this state.
+    #[must_use]
+    pub fn is_final(self) -> bool {
+        match self {
+            Self::Trying | Self::Ringing | Self::InCall => false,
+            Self::Completed
+            | Self::Cancelled
+            | Self::Busy
+            | Self::NoAnswer
+            | Self::Declined
+            | Self::Redirected
+            | Self::Failed
+            | Self::TimedOut => true,
+        }
+    }
+}
+
+/// A call, as its signalling tells it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CallRecord {
+    /// The Call-ID header.
+    pub call_id: String,
+    /// The URI of the From header of the first INVITE.
+    pub from: String,
+    /// The URI of the To header of the first INVITE.
+    pub to: String,
+    /// When the first INVITE (or, where it was not captured, the first message of the call) was seen.
+    pub start: Timestamp,
+    /// When the first 2xx answer to an INVITE was seen.
+    pub answered: Option<Timestamp>,
+    /// When the call ended: BYE, final answer, CANCEL, or the last packet of a call that timed out.
+    pub end: Option<Timestamp>,
+    /// Where the call stands.
+    pub state: CallState,
+    /// The final answer to the INVITE that counts: the 2xx once answered, else the last one seen.
+    pub final_status: Option<u16>,
+    /// How many RTP streams belong to the call; each is a record of its own with this `call_id`.
+    pub streams: u32,
+    /// Packets were lost by the capture itself while the call was in progress, so its loss figures and MOS are not to
+    /// be trusted.
+    pub lost_here: bool,
+}
+
+/// An RTP stream and its quality as seen at the capture point.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StreamRecord {
+    /// Synchronisation source (RFC 3550, section 5.1).
+    pub ssrc: u32,
+    /// Source as `192.0.2.1:5004` or `[2001:db8::1]:5004`.
+    pub src: String,
+    /// Destination in the same form.
+    pub dst: String,
+    /// The payload type that carried most packets.
+    pub payload_type: u8,
+    /// Its encoding name: from SDP, or from RFC 3551 for static payload types; null when neither names it.
+    pub codec: Option<String>,
+    /// RTP clock rate of the codec, in hertz.
+    pub clock_rate: Option<u32>,
+    /// Time of the first packet.
+    pub start: Timestamp,
+    /// Time of the last packet.
+    pub end: Timestamp,
+    /// Packets seen, duplicates included.
+    pub packets: u64,
+    /// Packets the sequence numbers say were sent (RFC 3550, appendix A.3), duplicates not included.
+    pub expected: u64,
+    /// `expected` minus the different packets seen: never hidden by duplicates, never made by reordering.
+    pub lost: u64,
+    /// Packets whose sequence number had been seen already.
+    pub duplicates: u64,
+    /// Packets that came after one with a higher sequence number.
+    pub reordered: u64,
+    /// Largest interarrival jitter (RFC 3550, appendix A.8), in milliseconds.
+    pub jitter_ms_max: Option<f64>,
+    /// Mean of the interarrival jitter over the packets, in milliseconds.
+    pub jitter_ms_mean: Option<f64>,
+    /// Mean opinion score by the E-model (ITU-T G.107), 1 to 4.5. Null for a codec without known impairment figures,
+    /// or with too few packets.
+    pub mos: Option<f64>,
+    /// Which way the media flows.
+    pub direction: Option<Direction>,
+    /// The call it belongs to; null for RTP without signalling.
+    pub call_id: Option<String>,
+}
+
+/// Which way a stream flows within its call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// From the caller to the callee.
+    CallerToCallee,
+    /// From the callee to the caller.
+    CalleeToCaller,
+}
+
+/// Where a registration stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RegistrationState {
+    /// REGISTER seen, no final answer.
+    Trying,
+    /// The last answer asked for credentials (401, 407) and none that worked followed.
+    Challenged,
+    /// Accepted with 2xx.
+    Registered,
+    /// A removal (expires 0) was accepted with 2xx.
+    Unregistered,
+    /// Refused by any other final answer.
+    Failed,
+}
+
+/// A registration of an address of record.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RegistrationRecord {
+    /// The Call-ID header.
+    pub call_id: String,
+    /// Address of record: the URI of the To header.
+    pub aor: String,
+    /// The URI of the first Contact of the last REGISTER that had one.
+    pub contact: Option<String>,
+    /// Where the registration stands.
+    pub state: RegistrationState,
+    /// The last final answer.
+    pub final_status: Option<u16>,
+    /// When the first REGISTER was seen.
+    pub start: Timestamp,
+    /// When the last message was seen.
+    pub last: Timestamp,
+    /// REGISTER requests seen, without retransmissions.
+    pub requests: u32,
+}
+
+/// What was read, and where each packet went: `packets` = `delivered` + the sum of all of `dropped`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SummaryRecord {
+    /// Packets read.
+    pub packets: u64,
+    /// Packets that reached a call, a registration, a stream or a counter of SIP messages.
+    pub delivered: u64,
+    /// SIP messages parsed.
+    pub sip_messages: u64,
+    /// Datagrams that looked like SIP and could not be parsed; each is in `dropped` too.
+    pub sip_errors: u64,
+    /// RTP packets counted into a stream.
+    pub rtp_packets: u64,
+    /// RTCP packets (datagrams) parsed.
+    pub rtcp_packets: u64,
+    /// Calls.
+    pub calls: u64,
+    /// RTP streams.
+    pub streams: u64,
+    /// Registrations.
+    pub registrations: u64,
+    /// SIP requests by method, retransmissions included.
+    pub sip_requests: BTreeMap<String, u64>,
+    /// Packets that went no further, by stage and reason.
+    pub dropped: DroppedByStage,
+}
