@@ -47,12 +47,16 @@ pub enum Request {
         previous: Option<SessionToken>,
     },
     /// Everything below acts for the person whose session it is. Anything but [`Response::Denied`] means that the
-    /// session lives, and counts as use of it.
+    /// session lives, and counts as use of it unless `is_background` says otherwise.
     As {
         /// The session.
         session: SessionToken,
         /// The browser's address, for the audit.
         from: IpAddr,
+        /// The page asks by itself, as one that refreshes its status does. It does not count as use of the session:
+        /// an open Status page must not keep a session alive that nobody uses (R19).
+        #[serde(default)]
+        is_background: bool,
         /// What to do.
         action: Action,
     },
