@@ -1,0 +1,90 @@
+//! What the appliance shows on its console until the first administrator exists: where it is, by which fingerprint
+//! its certificate is known, and the one-time setup code.
+
+use anyhow::Result;
+use std::time::Duration;
+
+use crate::serial::Serial;
+
+/// What a person copies from the console.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Welcome {
+    /// `https://…/`, one for each address of the management port.
+    pub addresses: Vec<String>,
+    /// SHA-256 of the certificate: 32 pairs of hexadecimal digits in upper case with colons.
+    pub fingerprint: String,
+    /// `XXXX-XXXX-XXXX-XXXX`; `None` once an account exists.
+    pub setup_code: Option<String>,
+}
+
+/// Reads the newest welcome in what the console printed. `None` while address or fingerprint is missing.
+#[must_use]
+pub fn parse(text: &str) -> Option<Welcome> {
+    let values = |label: &str| -> Vec<String> {
+        let after = |line: &str| line.split_once(label).map(|(_, value)| value.trim().to_owned());
+        text.lines().filter_map(after).collect()
+    };
+    let fingerprint = values("Fingerprint:").into_iter().rev().find_map(|value| fingerprint(&value))?;
+    let mut addresses: Vec<String> = Vec::new();
+    for address in values("Address:").into_iter().filter(|value| value.starts_with("https://")) {
+        if !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    }
+    let setup_code = values("Setup code:").into_iter().rev().find(|value| is_code(value));
+    (!addresses.is_empty()).then_some(Welcome { addresses, fingerprint, setup_code })
+}
+
+/// Waits for a welcome with a setup code on the console, beyond the first `mark` bytes.
+///
+/// # Errors
+/// When it does not come in time, or the boot fails.
+pub fn wait_for_setup(serial: &Serial, mark: usize, limit: Duration) -> Result<Welcome> {
+    serial.wait_after(mark, limit, |line| line.contains("Setup code:").then_some(()))?;
+    serial.wait_after(mark, limit, |line| line.contains("Fingerprint:").then_some(()))?;
+    // The welcome is printed as a whole; the last of its lines may still be on its way.
+    let whole = || {
+        let text = serial.text();
+        parse(text.get(mark..).unwrap_or_default()).filter(|welcome| welcome.setup_code.is_some())
+    };
+    let found = crate::clock::wait_until(limit, || Ok::<_, anyhow::Error>(whole()))?;
+    found.ok_or_else(|| anyhow::anyhow!("no whole welcome on the console:\n{}", crate::process::tail(&serial.text(), 60)))
+}
+
+fn fingerprint(value: &str) -> Option<String> {
+    let value = value.split_whitespace().find(|word| word.contains(':'))?.to_ascii_uppercase();
+    let is_pair = |pair: &str| pair.len() == 2 && pair.bytes().all(|byte| byte.is_ascii_hexdigit());
+    (value.split(':').count() == 32 && value.split(':').all(is_pair)).then_some(value)
+}
+
+fn is_code(value: &str) -> bool {
+    let is_group = |group: &str| group.len() == 4 && group.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    value.split('-').count() == 4 && value.split('-').all(is_group)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PRINT: &str = "AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99";
+
+    #[test]
+    fn a_welcome_is_read_from_between_other_lines() {
+        let text = format!(
+            "[ 3.1] e1000\n  Address:     https://10.0.2.15/\n  Address: https://[fec0::1]/\nFingerprint: {}\n\
+             Setup code:  7K2M-Q9XD-44TB-PZ0R\nmore\n",
+            PRINT.to_lowercase()
+        );
+        let welcome = parse(&text).unwrap();
+        assert_eq!(welcome.addresses, ["https://10.0.2.15/", "https://[fec0::1]/"]);
+        assert_eq!(welcome.fingerprint, PRINT);
+        assert_eq!(welcome.setup_code.as_deref(), Some("7K2M-Q9XD-44TB-PZ0R"));
+    }
+
+    #[test]
+    fn without_a_code_there_is_a_welcome_and_without_a_fingerprint_none() {
+        let text = format!("Address: https://10.0.2.15/\nFingerprint: {PRINT}\n");
+        assert_eq!(parse(&text).map(|welcome| welcome.setup_code), Some(None));
+        assert_eq!(parse("Address: https://10.0.2.15/\nFingerprint: AA:BB\n"), None);
+    }
+}
