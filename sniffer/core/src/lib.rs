@@ -1,7 +1,20 @@
 //! The passive sniffer's engine without any I/O: frames go in with their time, records come out. It reads no clock,
-//! opens nothing, starts nothing; what a packet may do to it is bounded.
+//! opens nothing, starts nothing; what a packet may do to it is bounded in [`limits`].
 #![forbid(unsafe_code)]
 
+mod bytes;
+pub mod classify;
+pub mod codec;
+pub mod decode;
+pub mod drops;
+pub mod engine;
+pub mod limits;
+pub mod quality;
 pub mod query;
 pub mod record;
+pub mod rtcp;
+pub mod rtp;
+pub mod sdp;
+pub mod sip;
+mod slab;
 pub mod time;

@@ -28,13 +28,13 @@ pub enum Record {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CallState {
-    /// INVITE seen; at most a 100 or an authentication challenge came back.
+    /// INVITE seen; at most a 100 came back.
     Trying,
     /// A provisional answer from 101 to 199 was seen.
     Ringing,
     /// A 2xx answer to the INVITE was seen, and no BYE.
     InCall,
-    /// Answered and ended by BYE.
+    /// Ended by BYE. `answered` is null where the answer itself was not captured.
     Completed,
     /// Given up by the caller: CANCEL was seen, or 487 is the final answer.
     Cancelled,
@@ -46,10 +46,12 @@ pub enum CallState {
     Declined,
     /// 3xx: told to try another address.
     Redirected,
-    /// Any other final answer of 400 and above.
+    /// Any other final answer of 400 and above, also a 401 or 407 that no further INVITE followed.
     Failed,
     /// No end was seen: signalling and media fell silent for the idle timeout.
     TimedOut,
+    /// The sniffer was stopped while the call was in progress.
+    Interrupted,
 }
 
 impl CallState {
@@ -65,7 +67,8 @@ impl CallState {
             | Self::Declined
             | Self::Redirected
             | Self::Failed
-            | Self::TimedOut => true,
+            | Self::TimedOut
+            | Self::Interrupted => true,
         }
     }
 }
@@ -111,6 +114,8 @@ pub struct StreamRecord {
     pub codec: Option<String>,
     /// RTP clock rate of the codec, in hertz.
     pub clock_rate: Option<u32>,
+    /// The outermost VLAN of the first packet.
+    pub vlan: Option<u16>,
     /// Time of the first packet.
     pub start: Timestamp,
     /// Time of the last packet.

@@ -1,0 +1,71 @@
+//! Every bound of the engine, with its reason. What is refused at a bound is counted, never silent.
+
+use std::time::Duration;
+
+/// Calls tracked at once. 50,000 calls are a 10 Gbit/s link full of G.711; at about 2 KiB each they take 100 MB.
+pub const CALLS: usize = 50_000;
+/// Registrations tracked at once: the phones of a large site. About 500 bytes each.
+pub const REGISTRATIONS: usize = 50_000;
+/// RTP streams tracked at once, with and without a call: two for each call, as many again for SSRC changes.
+pub const STREAMS: usize = 200_000;
+/// RTP streams of one call. Conferences and SSRC changes stay far below it; a flood of random SSRCs to an announced
+/// port does not.
+pub const STREAMS_PER_CALL: usize = 64;
+/// Media endpoints one call may announce: offer and answer, audio and video, several re-INVITEs, several forks.
+pub const ENDPOINTS_PER_CALL: usize = 64;
+/// RTP streams that wait for the SDP which announces them. Oldest out: under a flood of random UDP the table turns over
+/// quickly, which shortens the wait and never grows.
+pub const PENDING_STREAMS: usize = 8192;
+/// How long RTP waits for its SDP. RTP overtakes signalling by milliseconds on the wire and by some seconds when
+/// a proxy is slow.
+pub const PENDING_AGE: Duration = Duration::from_secs(5);
+
+/// Silence in signalling and media after which a call that was answered is given up. RFC 4028 lets session timers be
+/// as short as 90 s; holding without RTP is common for minutes.
+pub const CALL_IDLE: Duration = Duration::from_secs(600);
+/// Silence after which a call that was never answered is given up: timer C of RFC 3261 (more than 3 minutes).
+pub const CALL_SETUP_IDLE: Duration = Duration::from_secs(200);
+/// How long an ended call waits for retransmissions and trailing media: 64 * T1, RFC 3261 section 17.1.2.2.
+pub const CALL_LINGER: Duration = Duration::from_secs(32);
+/// Silence after which another call that announces the same media endpoint takes it over although no end was seen.
+pub const ENDPOINT_IDLE: Duration = Duration::from_secs(30);
+/// Silence after which a registration is given up: the usual hour plus a late refresh.
+pub const REGISTRATION_IDLE: Duration = Duration::from_secs(4000);
+/// Silence after which a stream without signalling has ended.
+pub const STREAM_IDLE: Duration = Duration::from_secs(60);
+
+/// VLAN tags in a frame: two are QinQ, more are not seen in practice.
+pub const VLAN_TAGS: usize = 4;
+/// Extension headers of an IPv6 packet. RFC 8504 lets a node drop more than 8 options; chains are shorter.
+pub const IPV6_EXTENSIONS: usize = 8;
+
+/// Header lines in a SIP message. RFC 3261 sets no limit; large ones with Via and Record-Route have about 60.
+pub const SIP_HEADERS: usize = 256;
+/// Bytes of one SIP header line with its folds.
+pub const SIP_HEADER_BYTES: usize = 8192;
+/// Bytes of a Call-ID: it is the key of the table of calls.
+pub const CALL_ID_BYTES: usize = 512;
+/// Bytes of a URI that is kept. Longer ones are cut.
+pub const URI_BYTES: usize = 512;
+/// Bytes of a tag that is kept. Longer ones are cut: tags only tell two sides apart.
+pub const TAG_BYTES: usize = 128;
+/// Media descriptions in an SDP body.
+pub const SDP_MEDIA: usize = 16;
+/// Lines in an SDP body.
+pub const SDP_LINES: usize = 1024;
+/// Codecs (rtpmap) kept of one media description.
+pub const SDP_CODECS: usize = 64;
+/// Bytes of a codec's name that are kept.
+pub const CODEC_NAME_BYTES: usize = 32;
+
+/// Forward jump in sequence numbers that is taken for loss (RFC 3550, appendix A.1: MAX_DROPOUT).
+pub const MAX_DROPOUT: u16 = 3000;
+/// Packets behind the highest that are told apart as reordered or duplicate. RFC 3550 has 100 (MAX_MISORDER); a
+/// window of 512 costs 64 bytes a stream and holds 10 s of audio, so that late copies are still recognised.
+pub const REORDER_WINDOW: u16 = 512;
+/// Payload types counted apart in one stream: voice, comfort noise, events, a change of codec.
+pub const PAYLOAD_TYPES: usize = 4;
+/// Packets a stream without signalling needs before it is taken for RTP. Others of its kind are noise.
+pub const HEURISTIC_PACKETS: u64 = 5;
+/// Different packets below which no MOS is given: one second of audio at 20 ms.
+pub const MOS_PACKETS: u64 = 50;
