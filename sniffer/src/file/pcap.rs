@@ -1,0 +1,53 @@
+//! The pcap format (draft-ietf-opsawg-pcap): a header of 24 bytes, then packets with 16 bytes before each.
+
+use std::io::Read;
+
+use sniffer_core::{decode::LinkType, time::Timestamp};
+
+use super::{FileError, Order, Packet, Source, size};
+use crate::limits;
+
+/// What the file's header says.
+#[derive(Debug)]
+pub struct Pcap {
+    order: Order,
+    nanos_per_unit: u64,
+    /// Bytes between a record's header and its frame: the "modified" format of old Linux systems has 8.
+    extra: usize,
+    link: LinkType,
+}
+
+impl Pcap {
+    /// Reads the header, whose first four bytes are `magic`.
+    pub fn open<R: Read>(magic: [u8; 4], source: &mut Source<R>) -> Result<Self, FileError> {
+        let (order, nanos_per_unit, extra) = match magic {
+            [0xa1, 0xb2, 0xc3, 0xd4] => (Order::Big, 1000, 0),
+            [0xd4, 0xc3, 0xb2, 0xa1] => (Order::Little, 1000, 0),
+            [0xa1, 0xb2, 0x3c, 0x4d] => (Order::Big, 1, 0),
+            [0x4d, 0x3c, 0xb2, 0xa1] => (Order::Little, 1, 0),
+            [0xa1, 0xb2, 0xcd, 0x34] => (Order::Big, 1000, 8),
+            [0x34, 0xcd, 0xb2, 0xa1] => (Order::Little, 1000, 8),
+            _ => return Err(FileError::UnknownFormat),
+        };
+        let header = source.take(20)?;
+        // The upper bits of the link type say whether frames end with a check sequence.
+        let link = order.u32(header, 16).ok_or(FileError::Cut)? & 0x0fff_ffff;
+        Ok(Self { order, nanos_per_unit, extra, link: LinkType::from_number(link) })
+    }
+
+    /// The next packet.
+    pub fn next_packet<'a, R: Read>(&self, source: &'a mut Source<R>) -> Result<Option<Packet<'a>>, FileError> {
+        let Some(header) = source.take_or_end(16_usize.saturating_add(self.extra))? else { return Ok(None) };
+        let (Some(seconds), Some(units), Some(captured)) =
+            (self.order.u32(header, 0), self.order.u32(header, 4), self.order.u32(header, 8))
+        else {
+            return Err(FileError::Cut);
+        };
+        if size(captured) > limits::FILE_FRAME {
+            return Err(FileError::Damaged("a packet is longer than the format allows"));
+        }
+        let time = Timestamp::from_parts(u64::from(seconds), u64::from(units).saturating_mul(self.nanos_per_unit));
+        let frame = source.take(size(captured))?;
+        Ok(Some(Packet { link: self.link, time, frame }))
+    }
+}

@@ -1,0 +1,136 @@
+use super::*;
+
+fn read(bytes: &[u8]) -> (Vec<(LinkType, String, Vec<u8>)>, Option<FileError>) {
+    let mut file = match CaptureFile::new(bytes) {
+        Ok(file) => file,
+        Err(error) => return (Vec::new(), Some(error)),
+    };
+    let mut packets = Vec::new();
+    loop {
+        match file.next_packet() {
+            Ok(Some(packet)) => packets.push((packet.link, packet.time.to_string(), packet.frame.to_vec())),
+            Ok(None) => return (packets, None),
+            Err(error) => return (packets, Some(error)),
+        }
+    }
+}
+
+/// A number in one of the two byte orders.
+fn put(big: bool, bytes: &mut Vec<u8>, number: u32) {
+    bytes.extend(if big { number.to_be_bytes() } else { number.to_le_bytes() });
+}
+
+fn pcap(big: bool, magic: u32, units: u32) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for number in [magic, 0x0002_0004, 0, 0, 65535, 113, 1_700_000_000, units, 3, 60] {
+        put(big, &mut bytes, number);
+    }
+    bytes.extend(b"abc");
+    bytes
+}
+
+#[test]
+fn pcap_is_read_in_both_byte_orders_and_resolutions() {
+    for big in [false, true] {
+        for (magic, units) in [(0xa1b2_c3d4, 123_456), (0xa1b2_3c4d, 123_456_789)] {
+            let (packets, error) = read(&pcap(big, magic, units));
+            assert!(error.is_none());
+            let time = "2023-11-14T22:13:20.123456Z".to_owned();
+            assert_eq!(packets, [(LinkType::LinuxCooked, time, b"abc".to_vec())]);
+        }
+    }
+}
+
+#[test]
+fn a_cut_file_gives_what_is_whole_and_says_so() {
+    let whole = pcap(false, 0xa1b2_c3d4, 0);
+    let mut twice = whole.clone();
+    twice.extend(&whole[24..]);
+    for end in 44..twice.len() {
+        let (packets, error) = read(&twice[..end]);
+        assert_eq!((packets.len(), matches!(error, Some(FileError::Cut))), (1, true), "cut at {end}");
+    }
+    assert!(matches!(read(b"no").1, Some(FileError::UnknownFormat)));
+    assert!(matches!(read(b"GIF89a and more").1, Some(FileError::UnknownFormat)));
+}
+
+#[test]
+fn a_length_that_is_not_possible_is_damage_and_allocates_nothing() {
+    let mut bytes = pcap(false, 0xa1b2_c3d4, 0);
+    bytes[32..36].copy_from_slice(&u32::MAX.to_le_bytes());
+    assert!(matches!(read(&bytes).1, Some(FileError::Damaged(_))));
+}
+
+fn block(big: bool, kind: u32, body: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut body = body.to_vec();
+    body.resize(body.len().next_multiple_of(4), 0);
+    let total = u32::try_from(body.len() + 12).unwrap();
+    put(big, &mut bytes, kind);
+    put(big, &mut bytes, total);
+    bytes.extend(&body);
+    put(big, &mut bytes, total);
+    bytes
+}
+
+fn pcapng(big: bool, options: &[u8], time: u64) -> Vec<u8> {
+    let mut section = Vec::new();
+    for number in [0x1a2b_3c4d, if big { 0x0001_0000 } else { 1 }, u32::MAX, u32::MAX] {
+        put(big, &mut section, number);
+    }
+    let mut interface = if big { vec![0, 1, 0, 0] } else { vec![1, 0, 0, 0] };
+    put(big, &mut interface, 0);
+    interface.extend(options);
+    let mut packet = Vec::new();
+    for number in [0, u32::try_from(time >> 32).unwrap(), u32::try_from(time & 0xffff_ffff).unwrap(), 5, 5] {
+        put(big, &mut packet, number);
+    }
+    packet.extend(b"hello");
+    [block(big, 0x0a0d_0d0a, &section), block(big, 1, &interface), block(big, 99, b"other"), block(big, 6, &packet)].concat()
+}
+
+#[test]
+fn pcapng_is_read_in_both_byte_orders_and_sections_start_anew() {
+    let time = 1_700_000_000_123_456;
+    let bytes = [pcapng(false, &[], time), pcapng(true, &[], time)].concat();
+    let (packets, error) = read(&bytes);
+    assert!(error.is_none());
+    let one = (LinkType::Ethernet, "2023-11-14T22:13:20.123456Z".to_owned(), b"hello".to_vec());
+    assert_eq!(packets, [one.clone(), one]);
+}
+
+#[test]
+fn pcapng_times_follow_the_interface_s_resolution_and_offset() {
+    let time = |options: &[u8], units| read(&pcapng(false, options, units)).0[0].1.clone();
+    assert_eq!(time(&[9, 0, 1, 0, 9, 0, 0, 0], 1_700_000_000_123_456_789), "2023-11-14T22:13:20.123456Z");
+    assert_eq!(time(&[9, 0, 1, 0, 0, 0, 0, 0], 1_700_000_000), "2023-11-14T22:13:20.000000Z");
+    // 2^-10 s: half a second is 512 units.
+    assert_eq!(time(&[9, 0, 1, 0, 0x8a, 0, 0, 0], (1_700_000_000 << 10) + 512), "2023-11-14T22:13:20.500000Z");
+    assert_eq!(time(&[14, 0, 8, 0, 10, 0, 0, 0, 0, 0, 0, 0], 1_699_999_990_000_000), "2023-11-14T22:13:20.000000Z");
+    // Absurd ones neither divide by zero nor overflow.
+    for absurd in [0x7f, 0x80, 0xff] {
+        time(&[9, 0, 1, 0, absurd, 0, 0, 0], u64::MAX);
+    }
+}
+
+#[test]
+fn a_packet_of_an_interface_that_is_not_there_is_damage() {
+    let mut bytes = pcapng(false, &[], 0);
+    let at = bytes.len() - (20 + 8 + 4);
+    bytes[at] = 7;
+    assert!(matches!(read(&bytes).1, Some(FileError::Damaged(_))));
+}
+
+#[test]
+fn damaged_files_never_panic() {
+    let whole = pcapng(false, &[9, 0, 1, 0, 9, 0, 0, 0], 1);
+    let mut tried = 0;
+    for at in 0..whole.len() {
+        for value in [0, 1, 4, 0x7f, 0x80, 0xff] {
+            let mut bytes = whole.clone();
+            bytes[at] = value;
+            tried += read(&bytes).0.len() + 1;
+        }
+    }
+    assert!(tried > whole.len());
+}
