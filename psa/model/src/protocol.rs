@@ -144,6 +144,7 @@ pub enum Response {
         settings: Box<Settings>,
     },
     /// To [`Action::History`], newest first.
+    #[serde(with = "entries")]
     History(Vec<HistoryEntry>),
     /// To [`Action::Status`].
     Status {
@@ -173,6 +174,30 @@ pub enum Response {
         /// Finds the cause in the log.
         operation: String,
     },
+}
+
+/// A bare list has no place for the tag of [`Response`], so it travels as the field `entries`.
+mod entries {
+    use crate::change::HistoryEntry;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Serialize)]
+    struct Sent<'a> {
+        entries: &'a [HistoryEntry],
+    }
+
+    #[derive(Deserialize)]
+    struct Received {
+        entries: Vec<HistoryEntry>,
+    }
+
+    pub fn serialize<S: Serializer>(entries: &[HistoryEntry], serializer: S) -> Result<S::Ok, S::Error> {
+        Sent { entries }.serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<HistoryEntry>, D::Error> {
+        Received::deserialize(deserializer).map(|received| received.entries)
+    }
 }
 
 /// What may be known of a machine before login.
@@ -229,6 +254,44 @@ mod tests {
         };
         let text = format!("{request:?}");
         assert!(!text.contains("horse") && !text.contains("0123abcd"), "{text}");
+    }
+
+    #[test]
+    fn every_answer_can_be_sent_and_read() {
+        let machine = Machine { name: "lisbon-1".into(), version: "1.0.0".into(), needs_setup: false };
+        let secret = || Secret::new("s".into());
+        let name = || UserName::parse("anna").unwrap();
+        let actor = || Actor { name: name(), role: Role::Administrator, csrf: secret() };
+        let entry = HistoryEntry {
+            generation: Generation(2),
+            at: "2026-11-24T14:03:10Z".into(),
+            by: "anna".into(),
+            from: None,
+            why: "Time".into(),
+            rows: vec![],
+        };
+        for answer in [
+            Response::Machine(machine.clone()),
+            Response::TlsIdentity { key: secret(), chain: "c".into() },
+            Response::Console(Console { machine, addresses: vec![], fingerprint: "f".into(), setup_code: None }),
+            Response::LoggedIn { session: SessionToken(secret()), actor: actor() },
+            Response::Actor(actor()),
+            Response::Done,
+            Response::Current { generation: Generation(1), settings: Box::default(), facts: Facts::default() },
+            Response::Applied { generation: Generation(1) },
+            Response::Conflict { generation: Generation(1), settings: Box::default() },
+            Response::History(vec![entry]),
+            Response::Status { clock: ClockStatus::default(), services: vec![] },
+            Response::Denied,
+            Response::WrongCredentials,
+            Response::TryLater { seconds: 1 },
+            Response::WeakPassword { rules: vec![PasswordRule::Length] },
+            Response::Failed { message: "m".into(), operation: "o".into() },
+        ] {
+            let sent = serde_json::to_string(&answer).unwrap();
+            let received: Response = serde_json::from_str(&sent).unwrap();
+            assert_eq!(serde_json::to_string(&received).unwrap(), sent);
+        }
     }
 
     #[test]
