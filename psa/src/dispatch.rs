@@ -112,10 +112,7 @@ fn find(routes: &[Route], path: &str, method: &Method) -> Result<Route, Problem>
             Verb::Post => "POST",
         })
         .collect();
-    there
-        .find(|route| Some(route.verb) == verb)
-        .copied()
-        .ok_or_else(|| Problem::NoSuchMethod(allowed.join(", ")))
+    there.find(|route| Some(route.verb) == verb).copied().ok_or_else(|| Problem::NoSuchMethod(allowed.join(", ")))
 }
 
 /// Reads a form's body within its limits of length and time.

@@ -64,11 +64,7 @@ impl PersonLine {
     /// The line of a person.
     #[must_use]
     pub fn of(actor: &Actor) -> Self {
-        Self {
-            name: actor.name.to_string(),
-            role: actor.role.to_string(),
-            csrf: actor.csrf.expose().to_owned(),
-        }
+        Self { name: actor.name.to_string(), role: actor.role.to_string(), csrf: actor.csrf.expose().to_owned() }
     }
 }
 

@@ -112,7 +112,9 @@ impl Problem {
                 NOTHING_CHANGED,
                 "Check the connection to this machine and send it again.",
             ),
-            Self::NoForm(why) => words("Not a form", why, NOTHING_CHANGED, "Open the page from the menu and try again."),
+            Self::NoForm(why) => {
+                words("Not a form", why, NOTHING_CHANGED, "Open the page from the menu and try again.")
+            }
             Self::LoggedOut => words("Logged out", "Your session ended.", NOTHING_CHANGED, "Log in again."),
             Self::Overtaken => words(
                 "Changed meanwhile",

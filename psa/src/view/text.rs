@@ -68,7 +68,10 @@ mod tests {
 
     #[test]
     fn numbers_are_grouped_and_sizes_have_units() {
-        assert_eq!([count(0), count(999), count(1000), count(1_284_000)], ["0", "999", "1\u{202f}000", "1\u{202f}284\u{202f}000"]);
+        assert_eq!(
+            [count(0), count(999), count(1000), count(1_284_000)],
+            ["0", "999", "1\u{202f}000", "1\u{202f}284\u{202f}000"]
+        );
         assert_eq!([size(0), size(1023), size(1024), size(1536)], ["0 bytes", "1023 bytes", "1.0 KiB", "1.5 KiB"]);
         assert_eq!(size(4 * 1024 * 1024 * 1024), "4.0 GiB");
         assert_eq!(size(u64::MAX), "16384.0 PiB".replace("16384.0", "16383.9"));

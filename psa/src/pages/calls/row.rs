@@ -64,10 +64,13 @@ impl CallRow {
             from: party(&call.from),
             to: party(&call.to),
             outcome: outcome(call.state, call.final_status),
-            length: call.answered.map_or_else(|| UNKNOWN.into(), |answered| {
-                let end = call.end.map_or(clock.now(), time);
-                length(u64::try_from(end.as_second().saturating_sub(time(answered).as_second())).unwrap_or(0))
-            }),
+            length: call.answered.map_or_else(
+                || UNKNOWN.into(),
+                |answered| {
+                    let end = call.end.map_or(clock.now(), time);
+                    length(u64::try_from(end.as_second().saturating_sub(time(answered).as_second())).unwrap_or(0))
+                },
+            ),
             ways: [
                 Way::of("→", "from the caller", call.caller_to_callee.as_ref()),
                 Way::of("←", "from the callee", call.callee_to_caller.as_ref()),
@@ -115,11 +118,16 @@ fn time(time: sniffer_core::time::Timestamp) -> Timestamp {
 fn party(uri: &str) -> String {
     let rest = ["sip:", "sips:", "tel:"]
         .into_iter()
-        .find_map(|scheme| uri.get(..scheme.len()).filter(|s| s.eq_ignore_ascii_case(scheme)).and(uri.get(scheme.len()..)))
+        .find_map(|scheme| {
+            uri.get(..scheme.len()).filter(|s| s.eq_ignore_ascii_case(scheme)).and(uri.get(scheme.len()..))
+        })
         .unwrap_or(uri);
     // Parameters of the address come behind the host; a user part may hold semicolons of its own (RFC 3261, 25.1).
     let host = rest.find('@').map_or(0, |at| at.saturating_add(1));
-    let end = rest.get(host..).and_then(|host_part| host_part.find([';', '?'])).map_or(rest.len(), |at| host.saturating_add(at));
+    let end = rest
+        .get(host..)
+        .and_then(|host_part| host_part.find([';', '?']))
+        .map_or(rest.len(), |at| host.saturating_add(at));
     let shown = foreign(rest.get(..end).unwrap_or(rest));
     if shown.is_empty() { UNKNOWN.into() } else { shown }
 }
@@ -168,7 +176,10 @@ mod tests {
 
     #[test]
     fn a_small_loss_is_not_none() {
-        assert_eq!([lost(0, 10), lost(1, 100_000), lost(31, 1000), lost(7, 7)], ["0.0 %", "< 0.1 %", "3.1 %", "100.0 %"]);
+        assert_eq!(
+            [lost(0, 10), lost(1, 100_000), lost(31, 1000), lost(7, 7)],
+            ["0.0 %", "< 0.1 %", "3.1 %", "100.0 %"]
+        );
         assert_eq!(lost(u64::MAX, u64::MAX), "100.0 %");
     }
 

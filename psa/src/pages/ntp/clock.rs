@@ -168,11 +168,11 @@ mod tests {
     #[test]
     fn absurd_figures_do_no_harm() {
         for odd in [f64::NAN, f64::INFINITY, -1e300, 1e300] {
-            let status =
-                ClockStatus { updated_at: Some(odd), offset_seconds: Some(odd), ..ClockStatus::default() };
+            let status = ClockStatus { updated_at: Some(odd), offset_seconds: Some(odd), ..ClockStatus::default() };
             assert_eq!(view(&status).updated, "");
         }
-        let status = ClockStatus { offset_seconds: Some(-0.0003), updated_at: Some(1_795_528_930.5), ..Default::default() };
+        let status =
+            ClockStatus { offset_seconds: Some(-0.0003), updated_at: Some(1_795_528_930.5), ..Default::default() };
         assert_eq!(view(&status).detail, "−0.3 ms off");
         assert_eq!(view(&status).updated, "14:02:10 UTC, 1 min ago");
     }

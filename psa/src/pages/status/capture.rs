@@ -61,9 +61,7 @@ impl PortRow {
                 PortRole::Unused => "Not used",
             },
             state: match counters.map(|c| &c.state) {
-                Some(PortState::Failed { message }) => {
-                    State::with_next(Tone::Bad, "Capture failed", foreign(message))
-                }
+                Some(PortState::Failed { message }) => State::with_next(Tone::Bad, "Capture failed", foreign(message)),
                 Some(PortState::Missing) => State::with_next(Tone::Bad, "Missing", "Check that the card is fitted."),
                 Some(PortState::Up | PortState::Down) | None => link(port, role),
             },
@@ -206,7 +204,10 @@ mod tests {
             monitoring: MacAddress::parse(a).into_iter().collect(),
         };
         let rows = ports(&figures, &network, None);
-        assert_eq!(rows.iter().map(|r| (r.name.as_str(), r.role)).collect::<Vec<_>>(), [("enp2s0", "Management"), ("enp1s0", "Monitoring")]);
+        assert_eq!(
+            rows.iter().map(|r| (r.name.as_str(), r.role)).collect::<Vec<_>>(),
+            [("enp2s0", "Management"), ("enp1s0", "Monitoring")]
+        );
         assert_eq!(rows[0].state, State::new(Tone::Good, "2.5 Gbit/s"));
         assert_eq!(rows[1].state.next, "Check the cable and the switch.");
         assert_eq!(rows[1].received, UNKNOWN);

@@ -74,7 +74,11 @@ pub fn disks(figures: &Figures) -> Vec<DiskView> {
                 used: UNKNOWN.into(),
                 free: UNKNOWN.into(),
                 percent: None,
-                state: State::with_next(Tone::Bad, "Not mounted", "Restart the machine. If it stays like this, see its console."),
+                state: State::with_next(
+                    Tone::Bad,
+                    "Not mounted",
+                    "Restart the machine. If it stays like this, see its console.",
+                ),
             },
             Some(&(free, all)) => {
                 let used = all.saturating_sub(free);
@@ -82,11 +86,9 @@ pub fn disks(figures: &Figures) -> Vec<DiskView> {
                 let state = match mount {
                     // A verified image has no free room, and needs none.
                     "/" => State::new(Tone::Good, "Mounted"),
-                    _ if full >= NEARLY_FULL => State::with_next(
-                        Tone::Warn,
-                        "Nearly full",
-                        "The oldest calls go first when no room is left.",
-                    ),
+                    _ if full >= NEARLY_FULL => {
+                        State::with_next(Tone::Warn, "Nearly full", "The oldest calls go first when no room is left.")
+                    }
                     _ => State::new(Tone::Good, "Mounted"),
                 };
                 DiskView { name, purpose, used: size(used), free: size(free), percent: Some(full), state }
@@ -143,7 +145,8 @@ mod tests {
             disks: BTreeMap::from([("/".to_owned(), (0, 100)), ("/capture".to_owned(), (5, 100))]),
             ..Figures::default()
         };
-        let shown: Vec<_> = disks(&figures).into_iter().map(|d| (d.name, d.state.word, d.state.next.is_empty())).collect();
+        let shown: Vec<_> =
+            disks(&figures).into_iter().map(|d| (d.name, d.state.word, d.state.next.is_empty())).collect();
         assert_eq!(
             shown,
             [
