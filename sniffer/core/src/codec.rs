@@ -33,6 +33,31 @@ pub fn static_type(payload_type: u8) -> Option<(&'static str, u32)> {
     })
 }
 
+/// The name of a well-known codec as its standard writes it.
+#[must_use]
+pub fn canonical(name: &str) -> Option<&'static str> {
+    const NAMES: &[&str] = &[
+        "PCMU",
+        "PCMA",
+        "GSM",
+        "G723",
+        "G722",
+        "G728",
+        "G729",
+        "DVI4",
+        "L16",
+        "CN",
+        "AMR",
+        "AMR-WB",
+        "iLBC",
+        "opus",
+        "speex",
+        "EVS",
+        "telephone-event",
+    ];
+    NAMES.iter().copied().find(|known| known.eq_ignore_ascii_case(name))
+}
+
 /// Says whether a payload is not speech: events (RFC 4733) or comfort noise (RFC 3389).
 #[must_use]
 pub fn is_auxiliary(name: &str) -> bool {

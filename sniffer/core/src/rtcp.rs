@@ -27,13 +27,17 @@ pub fn has_rtcp_type(datagram: &[u8]) -> bool {
 /// ends there.
 ///
 /// # Errors
-/// When the first packet is longer than the datagram.
+/// When the first packet is longer than the datagram, or of a type that begins no compound packet.
 pub fn parse(datagram: &[u8]) -> Result<Compound, Reason> {
     let mut compound = Compound::default();
     let mut rest = datagram;
     let mut first = true;
     while let Some((kind, length)) = header(rest) {
         let Some((_, after)) = rest.split_at_checked(length) else { break };
+        // RFC 3550, section 6.1, and RFC 5506: reports, feedback or XR come first; other types there are not RTCP.
+        if first && !(200..=207).contains(&kind) {
+            break;
+        }
         match kind {
             200 => compound.sender_reports += 1,
             201 => compound.receiver_reports += 1,
@@ -69,6 +73,7 @@ mod tests {
     fn a_first_packet_longer_than_the_datagram_is_refused_and_a_later_one_ends_the_walk() {
         assert_eq!(parse(&[0x80, 200, 0, 6, 0, 0, 0, 1]), Err(Reason::RtcpHeader));
         assert_eq!(parse(&[0x80]), Err(Reason::RtcpHeader));
+        assert_eq!(parse(&[0x80, 199, 0, 0]), Err(Reason::RtcpHeader));
         let cut = [0x80, 201, 0, 1, 0, 0, 0, 7, 0x80, 200, 0, 60];
         assert_eq!(parse(&cut).map(|compound| compound.receiver_reports), Ok(1));
     }

@@ -138,6 +138,8 @@ fn rtpmap(value: &[u8]) -> Option<Codec> {
     let mut parts = words.next()?.split(|&byte| byte == b'/');
     let name = fields::text(parts.next()?, limits::CODEC_NAME_BYTES);
     let clock_rate = u32::try_from(fields::number(parts.next()?)?).ok().filter(|&rate| rate > 0)?;
+    // Names are not case-sensitive (RFC 4855, section 3): a well-known one is written as its standard does.
+    let name = crate::codec::canonical(&name).map_or(name, str::to_owned);
     (!name.is_empty()).then_some(Codec { payload_type, name, clock_rate })
 }
 

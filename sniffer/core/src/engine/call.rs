@@ -216,6 +216,10 @@ impl Call {
     /// When the call is to be given up, if nothing is seen of it after `last_seen`.
     pub fn deadline(&self, last_seen: Timestamp) -> Timestamp {
         let wait: Duration = match (self.end, self.answered) {
+            // People type passwords: the next round may take a while, and is the same call.
+            (Some(end), _) if matches!(self.final_status, Some(401 | 407)) => {
+                return end.after(limits::CALL_SETUP_IDLE);
+            }
             (Some(end), _) => return end.after(limits::CALL_LINGER),
             (None, Some(_)) => limits::CALL_IDLE,
             (None, None) => limits::CALL_SETUP_IDLE,

@@ -12,7 +12,7 @@ use crate::{
     record::Direction,
     rtp::{
         Header,
-        stream::{Stream, StreamKey},
+        stream::{Stream, StreamKey, Timing},
     },
     sdp::Media,
     slab::{Id, Slab},
@@ -28,7 +28,7 @@ impl Engine {
         };
         let Some(tracked) = self.streams.get_mut(id) else { return Err(Reason::TooManyStreams) };
         let (calls, owner) = (&self.calls, tracked.owner);
-        tracked.stream.on(self.now, header, |payload_type| clock_rate(calls, owner, payload_type, key.destination));
+        tracked.stream.on(self.now, header, |payload_type| timing(calls, owner, payload_type, key.destination));
         match tracked.owner {
             Owner::Call(_) | Owner::Free => {
                 self.counters.rtp_packets += 1;
@@ -99,7 +99,7 @@ impl Engine {
         let keeps = self.settings.rtp_without_sip && is_plausible(&tracked.stream);
         if keeps {
             tracked.owner = Owner::Free;
-            tracked.stream.resolve(|payload_type| codec::static_type(payload_type).map(|known| known.1));
+            tracked.stream.resolve(|payload_type| codec::static_type(payload_type).map(Timing::of));
             let deadline = tracked.stream.last.after(limits::STREAM_IDLE);
             self.timers.push(Reverse((deadline, Timer::Stream(id))));
             self.counters.streams += 1;
@@ -175,7 +175,7 @@ impl Engine {
         for &(id, _) in &call.streams {
             if let Some(tracked) = streams.get_mut(id) {
                 let destination = tracked.stream.key.destination;
-                tracked.stream.resolve(|payload_type| call.codec(payload_type, destination).map(|known| known.1));
+                tracked.stream.resolve(|payload_type| call.codec(payload_type, destination).map(Timing::of));
             }
         }
     }
@@ -223,11 +223,11 @@ impl Engine {
     }
 }
 
-/// The clock rate of a payload type, by the call's SDP or by RFC 3551.
-fn clock_rate(calls: &Slab<Call>, owner: Owner, payload_type: u8, destination: Endpoint) -> Option<u32> {
+/// How a payload type is timed, by the call's SDP or by RFC 3551.
+fn timing(calls: &Slab<Call>, owner: Owner, payload_type: u8, destination: Endpoint) -> Option<Timing> {
     match owner {
-        Owner::Call(id) => calls.get(id)?.codec(payload_type, destination).map(|known| known.1),
-        Owner::Pending | Owner::Free => codec::static_type(payload_type).map(|known| known.1),
+        Owner::Call(id) => calls.get(id)?.codec(payload_type, destination).map(Timing::of),
+        Owner::Pending | Owner::Free => codec::static_type(payload_type).map(Timing::of),
     }
 }
 

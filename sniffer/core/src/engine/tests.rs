@@ -173,6 +173,17 @@ fn an_answer_that_crosses_the_cancel_wins_and_a_487_does_not() {
 }
 
 #[test]
+fn credentials_that_took_a_minute_to_type_are_the_same_call() {
+    let mut scene = Scene::new();
+    scene.invite(1);
+    scene.answer("407 Proxy Authentication Required", 1);
+    scene.now_ms += 60_000;
+    scene.invite(2);
+    scene.answer("403 Forbidden", 2);
+    assert_eq!(only(&scene.end().0).record.final_status, Some(403));
+}
+
+#[test]
 fn a_re_invite_and_its_refusal_change_nothing_of_the_answer() {
     let mut scene = Scene::new();
     scene.invite(1);
@@ -325,6 +336,7 @@ fn a_flood_of_challenged_invites_does_not_pile_up_timers() {
         scene.answer("401 Unauthorized", cseq);
     }
     assert!(scene.engine.timers.len() < 10, "{} timers", scene.engine.timers.len());
+    assert_eq!(scene.engine.counters().calls, 1);
 }
 
 #[test]

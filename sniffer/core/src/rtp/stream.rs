@@ -21,6 +21,24 @@ pub struct StreamKey {
 /// Clock rates a dynamic payload type may have; a stream that waits for its SDP is measured with each of them.
 const CANDIDATES: [u32; 5] = [8000, 16000, 32000, 48000, 90000];
 
+/// What timing needs to know of a payload type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timing {
+    /// Clock rate in hertz.
+    pub clock_rate: u32,
+    /// Events and comfort noise: their timestamps do not follow the voice's (RFC 4733, section 2.2), so that they are
+    /// left out of the jitter.
+    pub is_auxiliary: bool,
+}
+
+impl Timing {
+    /// The timing of a codec by its name and clock rate.
+    #[must_use]
+    pub fn of((name, clock_rate): (&str, u32)) -> Self {
+        Self { clock_rate, is_auxiliary: codec::is_auxiliary(name) }
+    }
+}
+
 /// One payload type of a stream.
 #[derive(Clone, Copy, Debug)]
 pub struct PayloadType {
@@ -28,8 +46,8 @@ pub struct PayloadType {
     pub number: u8,
     /// Packets that carried it, duplicates included.
     pub packets: u64,
-    /// Clock rate in hertz, once known.
-    pub clock_rate: Option<u32>,
+    /// How it is timed, once known.
+    pub timing: Option<Timing>,
 }
 
 /// The state of a stream.
@@ -69,8 +87,8 @@ impl Stream {
         }
     }
 
-    /// Takes a packet. `clock_rate_of` is asked once for each payload type.
-    pub fn on(&mut self, time: Timestamp, header: Header, clock_rate_of: impl FnOnce(u8) -> Option<u32>) {
+    /// Takes a packet. `timing_of` is asked once for each payload type.
+    pub fn on(&mut self, time: Timestamp, header: Header, timing_of: impl FnOnce(u8) -> Option<Timing>) {
         self.last = self.last.max(time);
         let arrival = match &mut self.sequence {
             Some(sequence) => sequence.on(header.sequence),
@@ -79,7 +97,7 @@ impl Stream {
                 Arrival::InOrder
             }
         };
-        let clock_rate = self.count_type(header.payload_type, clock_rate_of);
+        let timing = self.count_type(header.payload_type, timing_of);
         match arrival {
             // A copy says nothing about the network's timing: it may come from a second mirror port.
             Arrival::Duplicate => return,
@@ -89,9 +107,13 @@ impl Stream {
             }
             Arrival::InOrder | Arrival::Late => {}
         }
-        let Some(clock_rate) = clock_rate else {
-            self.on_candidates(time, header.timestamp);
-            return;
+        let clock_rate = match timing {
+            Some(Timing { is_auxiliary: true, .. }) => return,
+            Some(timing) => timing.clock_rate,
+            None => {
+                self.on_candidates(time, header.timestamp);
+                return;
+            }
         };
         if self.clock_rate.replace(clock_rate).is_some_and(|before| before != clock_rate) {
             self.jitter.restart();
@@ -99,18 +121,18 @@ impl Stream {
         self.jitter.on(time, header.timestamp, clock_rate);
     }
 
-    fn count_type(&mut self, number: u8, clock_rate_of: impl FnOnce(u8) -> Option<u32>) -> Option<u32> {
+    fn count_type(&mut self, number: u8, timing_of: impl FnOnce(u8) -> Option<Timing>) -> Option<Timing> {
         for place in &mut self.types {
             match place {
                 Some(known) if known.number == number => {
                     known.packets += 1;
-                    return known.clock_rate;
+                    return known.timing;
                 }
                 Some(_) => {}
                 None => {
-                    let clock_rate = clock_rate_of(number);
-                    *place = Some(PayloadType { number, packets: 1, clock_rate });
-                    return clock_rate;
+                    let timing = timing_of(number);
+                    *place = Some(PayloadType { number, packets: 1, timing });
+                    return timing;
                 }
             }
         }
@@ -125,13 +147,13 @@ impl Stream {
     }
 
     /// Looks again for clock rates that were not known: SDP came after the packets.
-    pub fn resolve(&mut self, clock_rate_of: impl Fn(u8) -> Option<u32>) {
+    pub fn resolve(&mut self, timing_of: impl Fn(u8) -> Option<Timing>) {
         for known in self.types.iter_mut().flatten() {
-            if known.clock_rate.is_some() {
+            if known.timing.is_some() {
                 continue;
             }
-            known.clock_rate = clock_rate_of(known.number);
-            let Some(clock_rate) = known.clock_rate else { continue };
+            known.timing = timing_of(known.number);
+            let Some(Timing { clock_rate, is_auxiliary: false }) = known.timing else { continue };
             if let Some(candidates) = &self.candidates
                 && self.clock_rate.is_none()
                 && let Some((jitter, _)) = candidates.iter().zip(CANDIDATES).find(|pair| pair.1 == clock_rate)
@@ -189,7 +211,8 @@ mod tests {
     fn feed(stream: &mut Stream, numbers: std::ops::Range<u16>, payload_type: u8, step: u32, clock: Option<u32>) {
         for n in numbers {
             let header = Header { payload_type, marker: false, sequence: n, timestamp: u32::from(n) * step, ssrc: 7 };
-            stream.on(Timestamp::from_nanos(i64::from(n) * 20_000_000), header, |_| clock);
+            let timing = clock.map(|clock_rate| Timing { clock_rate, is_auxiliary: payload_type == 101 });
+            stream.on(Timestamp::from_nanos(i64::from(n) * 20_000_000), header, |_| timing);
         }
     }
 
@@ -198,10 +221,10 @@ mod tests {
         let mut stream = Stream::new(key(), None, Timestamp::default());
         feed(&mut stream, 0..40, 99, 960, None);
         assert_eq!(stream.jitter().max_ms(), None);
-        stream.resolve(|_| Some(48000));
+        stream.resolve(|_| Some(Timing { clock_rate: 48000, is_auxiliary: false }));
         feed(&mut stream, 40..80, 99, 960, None);
         assert_eq!(stream.jitter().max_ms(), Some(0.0));
-        assert_eq!(stream.main_type().unwrap().clock_rate, Some(48000));
+        assert_eq!(stream.main_type().unwrap().timing.unwrap().clock_rate, 48000);
     }
 
     #[test]
@@ -212,6 +235,16 @@ mod tests {
         feed(&mut stream, 49..50, 0, 160, Some(8000));
         assert_eq!(stream.mos(Some("PCMU")), Some(4.409));
         assert_eq!((stream.mos(Some("X-unheard-of")), stream.mos(None)), (None, None));
+    }
+
+    #[test]
+    fn events_do_not_disturb_the_jitter_of_the_voice() {
+        let mut stream = Stream::new(key(), None, Timestamp::default());
+        feed(&mut stream, 0..50, 0, 160, Some(8000));
+        // An event's packets all have the timestamp of its beginning.
+        feed(&mut stream, 50..60, 101, 0, Some(8000));
+        feed(&mut stream, 60..90, 0, 160, Some(8000));
+        assert_eq!((stream.jitter().max_ms(), stream.packets()), (Some(0.0), 90));
     }
 
     #[test]

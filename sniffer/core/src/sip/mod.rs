@@ -230,7 +230,10 @@ fn headers(mut rest: &[u8]) -> Result<(Index<'_>, &[u8]), Reason> {
         if line.len() > limits::SIP_HEADER_BYTES {
             return Err(Reason::SipTooLarge);
         }
-        let colon = line.iter().position(|&byte| byte == b':').ok_or(Reason::SipHeader)?;
+        let Some(colon) = line.iter().position(|&byte| byte == b':') else {
+            // The last line of a message that was cut off has lost its end; any other is an error.
+            return if rest.is_empty() { Ok((index, rest)) } else { Err(Reason::SipHeader) };
+        };
         let (name, value) = line.split_at_checked(colon).ok_or(Reason::SipHeader)?;
         let name = name.trim_ascii_end();
         if name.is_empty() {

@@ -61,6 +61,12 @@ fn what_is_not_a_message_is_named() {
 }
 
 #[test]
+fn a_message_cut_off_within_a_header_keeps_what_came_before() {
+    let end = INVITE.windows(8).position(|part| part == b"t-Length").unwrap();
+    assert_eq!(parse(&INVITE[..end]).unwrap().cseq, 7);
+}
+
+#[test]
 fn names_in_quotes_do_not_hide_the_uri() {
     assert_eq!(fields::uri(br#""a \" <sip:no@no>" <sip:yes@yes>;tag=1"#), "sip:yes@yes");
     assert_eq!(fields::uri(br#""never closed <sip:yes@yes>;tag=1"#), "sip:yes@yes");
