@@ -126,8 +126,7 @@ pub fn compare(entries: &BTreeMap<PathBuf, Entry>, list: &AllowList, own: &BTree
             }
             Entry::Link(target) => {
                 let target = link_target(path, target);
-                let later = MADE_AT_RUN_TIME.iter().any(|folder| target.starts_with(folder));
-                if !later && !exists(entries, &target) {
+                if !exists(entries, &target) {
                     findings.insert(Finding::Dangling(path.clone(), target));
                 }
             }
@@ -168,7 +167,7 @@ fn everything_allowed(entries: &BTreeMap<PathBuf, Entry>, list: &AllowList, own:
     }
 }
 
-/// Says whether a path is there, when folders on its way may be links.
+/// Says whether a path is there or will be, when parts of it may be links.
 fn exists(entries: &BTreeMap<PathBuf, Entry>, path: &Path) -> bool {
     let mut real = PathBuf::from("/");
     for part in path.iter().skip(1) {
@@ -178,7 +177,7 @@ fn exists(entries: &BTreeMap<PathBuf, Entry>, path: &Path) -> bool {
             real = link_target(&real, target);
         }
     }
-    entries.contains_key(&real)
+    entries.contains_key(&real) || MADE_AT_RUN_TIME.iter().any(|folder| real.starts_with(folder))
 }
 
 /// Reads every entry of an unpacked root.

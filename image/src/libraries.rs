@@ -33,6 +33,7 @@ pub fn resolve(
     let mut offered: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let mut wanted: BTreeSet<(String, String, String)> = BTreeSet::new();
     let mut open: Vec<PathBuf> = objects.into_iter().collect();
+    let mut postponed: Vec<(String, String)> = Vec::new();
     while let Some(path) = open.pop() {
         let bytes = read(&path)?.with_context(|| format!("{} is not there", path.display()))?;
         let Some(object) = elf::parse(&bytes).with_context(|| format!("read {}", path.display()))? else { continue };
@@ -47,11 +48,18 @@ pub fn resolve(
                 continue;
             }
             let folders = object.search.iter().map(String::as_str).chain(DEFAULT_FOLDERS);
-            let found =
-                find(&soname, folders, &read)?.with_context(|| format!("{user} needs {soname}, which is nowhere"))?;
+            let Some(found) = find(&soname, folders, &read)? else {
+                postponed.push((user.clone(), soname));
+                continue;
+            };
             open.push(found.clone());
             libraries.insert(soname, Library { path: found, needed_by: BTreeSet::from([user.clone()]) });
         }
+    }
+    // The loader takes a library that the program has already loaded, wherever that one was found.
+    for (user, soname) in postponed {
+        let Some(library) = libraries.get_mut(&soname) else { bail!("{user} needs {soname}, which is nowhere") };
+        library.needed_by.insert(user);
     }
     for (library, version, user) in wanted {
         // The private versions of a library are looked up among the files that carry its soname.
