@@ -97,9 +97,12 @@ impl Disk {
         file.set_permissions(Permissions::from_mode(mode))?;
         self.step("temporary file written");
         file.sync_all()?;
+        self.step("temporary file synced");
         fs::rename(&temporary, path)?;
         self.step("file renamed");
-        sync_folder(folder)
+        sync_folder(folder)?;
+        self.step("folder synced");
+        Ok(())
     }
 
     /// Removes a file; it is no error when there is none.
@@ -157,7 +160,18 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let disk = Disk::new(root.path());
         assert!(disk.rendered("run/callward/chrony/callward.sources").is_ok());
-        for path in ["", "run", "run/x", "run/", "run/callward/", "/run/callward/x", "etc/shadow", "run/../etc/shadow", "run/a/../../b", "./run/a/b"] {
+        for path in [
+            "",
+            "run",
+            "run/x",
+            "run/",
+            "run/callward/",
+            "/run/callward/x",
+            "etc/shadow",
+            "run/../etc/shadow",
+            "run/a/../../b",
+            "./run/a/b",
+        ] {
             assert!(disk.rendered(path).is_err(), "{path:?}");
         }
     }

@@ -71,7 +71,7 @@ pub struct Identity {
 }
 
 /// Reads key and certificate; makes the key where it is missing, and the certificate where it is missing, belongs to
-/// another key, has other names, or is near its end. The key stays the same.
+/// another key, lacks a name or an address, or is near its end. The key stays the same.
 ///
 /// # Errors
 /// When OpenSSL refuses or the files cannot be written.
@@ -118,9 +118,14 @@ fn is_good(certificate: &X509, key: &PKey<Private>, names: &Names, now: Timestam
     let belongs = certificate.public_key().is_ok_and(|public| public.public_eq(key));
     let day = 86_400_i64;
     let soon = now.as_second().saturating_add(day.saturating_mul(limits::CERTIFICATE_RENEWED_DAYS.into()));
-    let is_valid = Asn1Time::from_unix(soon).is_ok_and(|soon| certificate.not_after().compare(&soon).is_ok_and(|o| o == Ordering::Greater))
-        && Asn1Time::from_unix(now.as_second()).is_ok_and(|now| certificate.not_before().compare(&now).is_ok_and(|o| o != Ordering::Greater));
-    belongs && is_valid && names_of(certificate) == *names
+    let is_valid = Asn1Time::from_unix(soon)
+        .is_ok_and(|soon| certificate.not_after().compare(&soon).is_ok_and(|o| o == Ordering::Greater))
+        && Asn1Time::from_unix(now.as_second())
+            .is_ok_and(|now| certificate.not_before().compare(&now).is_ok_and(|o| o != Ordering::Greater));
+    // Addresses come one by one and go with the cable: only one that is missing is worth another fingerprint.
+    let certified = names_of(certificate);
+    let has_all = certified.dns == names.dns && names.addresses.iter().all(|a| certified.addresses.contains(a));
+    belongs && is_valid && has_all
 }
 
 /// The names that a certificate certifies.
@@ -139,7 +144,12 @@ fn names_of(certificate: &X509) -> Names {
 }
 
 /// Makes a certificate for a server (RFC 5280), valid from an hour before now, for browsers whose clock is slow.
-fn self_signed(key: &PKey<Private>, names: &Names, now: Timestamp, mut serial: [u8; SERIAL]) -> Result<X509, ErrorStack> {
+fn self_signed(
+    key: &PKey<Private>,
+    names: &Names,
+    now: Timestamp,
+    mut serial: [u8; SERIAL],
+) -> Result<X509, ErrorStack> {
     // The first bit would make the number negative, a first octet of zero would be shortened away.
     if let Some(first) = serial.first_mut() {
         *first = (*first & 0x7f) | 0x40;
@@ -153,7 +163,8 @@ fn self_signed(key: &PKey<Private>, names: &Names, now: Timestamp, mut serial: [
     let subject = subject.build();
     let mut builder = X509::builder()?;
     builder.set_version(2)?;
-    let serial = Asn1Integer::from_bn(&BigNum::from_slice(&serial)?)?;
+    let serial = BigNum::from_slice(&serial)?;
+    let serial = Asn1Integer::from_bn(&serial)?;
     builder.set_serial_number(&serial)?;
     builder.set_subject_name(&subject)?;
     builder.set_issuer_name(&subject)?;
@@ -165,8 +176,12 @@ fn self_signed(key: &PKey<Private>, names: &Names, now: Timestamp, mut serial: [
     builder.append_extension(KeyUsage::new().critical().digital_signature().build()?)?;
     builder.append_extension(ExtendedKeyUsage::new().server_auth().build()?)?;
     let mut alternative = SubjectAlternativeName::new();
-    names.dns.iter().for_each(|name| drop(alternative.dns(name)));
-    names.addresses.iter().for_each(|address| drop(alternative.ip(&address.to_string())));
+    for name in &names.dns {
+        alternative.dns(name);
+    }
+    for address in &names.addresses {
+        alternative.ip(&address.to_string());
+    }
     let alternative = alternative.build(&builder.x509v3_context(None, None))?;
     builder.append_extension(alternative)?;
     builder.sign(key, MessageDigest::sha256())?;
@@ -213,6 +228,11 @@ mod tests {
         assert_eq!(ensure(&disk, &names(&[]), at(300), [2; SERIAL]).unwrap(), first);
         let addressed = ensure(&disk, &names(&["192.0.2.7"]), at(1), [3; SERIAL]).unwrap();
         assert_ne!(addressed.fingerprint, first.fingerprint);
+        assert_eq!(
+            ensure(&disk, &names(&[]), at(1), [3; SERIAL]).unwrap(),
+            addressed,
+            "a pulled cable changes nothing"
+        );
         let late = ensure(&disk, &names(&["192.0.2.7"]), at(1 + 397 - 29), [4; SERIAL]).unwrap();
         assert_ne!(late.fingerprint, addressed.fingerprint);
         let earlier = ensure(&disk, &names(&["192.0.2.7"]), at(-1), [5; SERIAL]).unwrap();

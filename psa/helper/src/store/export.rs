@@ -34,8 +34,7 @@ pub fn write(disk: &Disk, path: &Path, values: Vec<(String, Vec<u8>)>) -> Result
     };
     let values = values.into_iter().map(parse).collect::<Result<BTreeMap<String, Value>, _>>()?;
     let export = Export { format: FORMAT, checksum: checksum(&values)?, values };
-    let text =
-        serde_json::to_vec_pretty(&export).map_err(|error| StoreError::NotStorable("export".into(), error))?;
+    let text = serde_json::to_vec_pretty(&export).map_err(|error| StoreError::NotStorable("export".into(), error))?;
     Ok(disk.replace(path, &text, 0o600)?)
 }
 

@@ -1,13 +1,15 @@
 //! `Durable`: the helper's embedded store (sled 0.34), and the cure of what sled does wrong. No other module sees sled.
 //!
 //! sled's `flush` uses `sync_file_range`, which survives no power cut: after each flush the database's file is synced
-//! here once more. Each value carries a checksum, and every change is also exported to a plain file, from which the
-//! helper starts when sled cannot open its own.
+//! here once more. sled also opens a damaged file without a word and leaves out what it cannot read: each value carries
+//! a checksum, each change a number, and every change is also exported to a plain file. What is opened must agree with
+//! the export or be one change ahead of it; otherwise the helper starts from the export.
 
 mod export;
 
 use crate::disk::{Disk, sync_folder};
 use crate::limits;
+use nix::fcntl::{Flock, FlockArg};
 use openssl::sha::sha256;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -15,13 +17,15 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use thiserror::Error;
 
 /// The format of keys and values. A store of another format is not touched.
 const FORMAT: u32 = 1;
 /// The key that holds [`FORMAT`].
 const FORMAT_KEY: &str = "format";
+/// The key that holds the number of the last change.
+const SEQUENCE_KEY: &str = "sequence";
 /// Keys with this prefix are not exported: they are worth nothing after a repair.
 pub const VOLATILE: &str = "session/";
 /// Bytes of a value's checksum: enough to notice damage; the store is no place that an enemy writes to.
@@ -42,6 +46,9 @@ pub enum StoreError {
     /// A value cannot be written as JSON.
     #[error("the value of {0:?} cannot be stored")]
     NotStorable(String, #[source] serde_json::Error),
+    /// Another helper has it open.
+    #[error("another psa-helper uses the store")]
+    Busy,
     /// The store was made by another version.
     #[error("the store has format {0}, this version reads format {FORMAT}")]
     OtherFormat(u32),
@@ -76,7 +83,9 @@ impl Batch {
     /// # Errors
     /// When it cannot be written as JSON.
     pub fn put<T: Serialize>(mut self, key: &str, value: &T) -> Result<Self, StoreError> {
-        let json = serde_json::to_vec(value).map_err(|error| StoreError::NotStorable(key.to_owned(), error))?;
+        // By way of a Value, so that fields have the order that the export gives them, and the two can be compared.
+        let json = serde_json::to_value(value).and_then(|value| serde_json::to_vec(&value));
+        let json = json.map_err(|error| StoreError::NotStorable(key.to_owned(), error))?;
         self.0.insert(key.to_owned(), Some(json));
         Ok(self)
     }
@@ -97,6 +106,22 @@ pub struct Durable {
     disk: Disk,
     /// Held while a batch is written, so that exports follow each other in the order of the changes.
     writing: Mutex<()>,
+    /// Released when the store is dropped, or its process ends. Last, so that sled has closed its files before.
+    _lock: Option<Flock<File>>,
+}
+
+impl StoreError {
+    /// Whether the store itself is broken, and not the disk full, read-only or taken by another.
+    fn is_damage(&self) -> bool {
+        let kind = match self {
+            Self::Damaged(_) => return true,
+            Self::Sled(sled::Error::Io(error)) | Self::Io(error) => error.kind(),
+            Self::Sled(_) => return true,
+            Self::NotStorable(..) | Self::Busy | Self::OtherFormat(_) => return false,
+        };
+        use io::ErrorKind as Kind;
+        !matches!(kind, Kind::StorageFull | Kind::QuotaExceeded | Kind::PermissionDenied | Kind::ReadOnlyFilesystem)
+    }
 }
 
 impl Durable {
@@ -108,6 +133,8 @@ impl Durable {
         disk.make_folder(folder, 0o700)?;
         let (db_folder, export) = (folder.join("store"), folder.join("export.json"));
         let attempts = folder.join("opening");
+        let lock = File::create(folder.join("lock"))?;
+        let lock = Flock::lock(lock, FlockArg::LockExclusiveNonblock).map_err(|_| StoreError::Busy)?;
         let existed = db_folder.is_dir();
         // sled may end the whole process over a damaged file. The marker tells the next start that this one did.
         let crashed = fs::metadata(&attempts).map_or(0, |marker| marker.len());
@@ -118,15 +145,22 @@ impl Durable {
         } else {
             Err(StoreError::Damaged("store, which ended the process that opened it".into()))
         };
-        let result = match opened {
-            Ok(store) if existed => (store, Opened::AsItWas),
+        let mut result = match opened {
+            Ok(store) if existed => {
+                // Mends an export that is missing, damaged or one change behind.
+                store.write_export()?;
+                (store, Opened::AsItWas)
+            }
             Ok(store) => {
                 // A folder that is gone altogether counts as broken where an export says that there was one.
                 let values = export::read(&store.export).unwrap_or_default();
                 store.write(Batch(values))?;
                 (store, Opened::Made)
             }
-            Err(StoreError::OtherFormat(format)) => return Err(StoreError::OtherFormat(format)),
+            Err(error) if !error.is_damage() => {
+                disk.remove(&attempts)?;
+                return Err(error);
+            }
             Err(error) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "The store is broken and is set aside");
                 let broken = set_aside(folder, &db_folder)?;
@@ -142,6 +176,7 @@ impl Durable {
             }
         };
         disk.remove(&attempts)?;
+        result.0._lock = Some(lock);
         Ok(result)
     }
 
@@ -162,6 +197,7 @@ impl Durable {
             export: export.to_owned(),
             disk: disk.clone(),
             writing: Mutex::new(()),
+            _lock: None,
         };
         // sled makes an empty database of some damaged ones without a word: a store without its format is none.
         match store.get::<u32>(FORMAT_KEY)? {
@@ -175,7 +211,9 @@ impl Durable {
                 db_folder.parent().map_or(Ok(()), sync_folder)?;
             }
         }
-        store.values("")?;
+        if existed {
+            store.check_against_export()?;
+        }
         Ok(store)
     }
 
@@ -200,14 +238,48 @@ impl Durable {
     /// # Errors
     /// When the disk fails. The changes may then hold or not hold after a restart, but never a part of them.
     pub fn write(&self, batch: Batch) -> Result<(), StoreError> {
-        let _held = self.writing.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        self.commit(&batch)?;
-        if batch.0.keys().any(|key| !key.starts_with(VOLATILE)) {
-            let values = self.values("")?;
-            let kept = values.into_iter().filter(|(key, _)| !key.starts_with(VOLATILE) && key != FORMAT_KEY);
-            export::write(&self.disk, &self.export, kept.collect())?;
+        if batch.0.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let _held = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        if batch.0.keys().all(|key| key.starts_with(VOLATILE)) {
+            return self.commit(&batch);
+        }
+        let sequence = self.get::<u64>(SEQUENCE_KEY)?.unwrap_or(0).saturating_add(1);
+        self.commit(&batch.put(SEQUENCE_KEY, &sequence)?)?;
+        self.write_export()
+    }
+
+    fn write_export(&self) -> Result<(), StoreError> {
+        export::write(&self.disk, &self.export, self.exported()?)
+    }
+
+    /// Every value that is worth keeping.
+    fn exported(&self) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+        let is_kept = |key: &str| !key.starts_with(VOLATILE) && key != FORMAT_KEY;
+        Ok(self.values("")?.into_iter().filter(|(key, _)| is_kept(key)).collect())
+    }
+
+    /// Makes sure that sled lost nothing: its values are those of the export, or of the change after it.
+    fn check_against_export(&self) -> Result<(), StoreError> {
+        let values = self.exported()?;
+        let exported = match export::read(&self.export) {
+            Ok(exported) => exported,
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "The export cannot be read");
+                return Ok(());
+            }
+        };
+        let number = |json: Option<&Vec<u8>>| json.and_then(|json| serde_json::from_slice::<u64>(json).ok());
+        let of_store = number(values.iter().find(|(key, _)| key == SEQUENCE_KEY).map(|(_, json)| json)).unwrap_or(0);
+        let of_export = number(exported.get(SEQUENCE_KEY).and_then(Option::as_ref)).unwrap_or(0);
+        let is_same =
+            || values.iter().map(|(key, json)| (key, Some(json))).eq(exported.iter().map(|(k, v)| (k, v.as_ref())));
+        if of_store > of_export || (of_store == of_export && is_same()) {
+            Ok(())
+        } else {
+            Err(StoreError::Damaged(SEQUENCE_KEY.to_owned()))
+        }
     }
 
     fn commit(&self, batch: &Batch) -> Result<(), StoreError> {

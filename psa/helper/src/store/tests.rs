@@ -33,6 +33,45 @@ fn what_was_written_is_there_after_a_restart() {
 }
 
 #[test]
+fn a_value_with_fields_is_the_same_in_the_store_and_in_the_export() {
+    #[derive(serde::Serialize)]
+    struct Unsorted {
+        z: u8,
+        a: u8,
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let disk = filled(folder.path());
+    let (store, _) = Durable::open(&disk, folder.path()).unwrap();
+    store.write(Batch::default().put("fields", &Unsorted { z: 1, a: 2 }).unwrap()).unwrap();
+    drop(store);
+    assert_eq!(Durable::open(&disk, folder.path()).unwrap().1, Opened::AsItWas);
+}
+
+#[test]
+fn two_helpers_do_not_use_one_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = filled(folder.path());
+    let _first = Durable::open(&disk, folder.path()).unwrap();
+    assert!(matches!(Durable::open(&disk, folder.path()), Err(StoreError::Busy)));
+    assert!(!folder.path().join("store-broken-1").exists());
+}
+
+#[test]
+fn an_export_that_is_one_change_behind_is_mended() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = filled(folder.path());
+    let export = folder.path().join("export.json");
+    let behind = fs::read(&export).unwrap();
+    let (store, _) = Durable::open(&disk, folder.path()).unwrap();
+    store.write(Batch::default().put("last", &7_u32).unwrap()).unwrap();
+    drop(store);
+    fs::write(&export, behind).unwrap();
+    let (store, opened) = Durable::open(&disk, folder.path()).unwrap();
+    assert_eq!((opened, store.get::<u32>("last").unwrap()), (Opened::AsItWas, Some(7)));
+    assert!(fs::read_to_string(&export).unwrap().contains("last"));
+}
+
+#[test]
 fn a_store_of_another_format_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let disk = filled(folder.path());
@@ -123,6 +162,10 @@ fn copy(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
         let target = to.join(entry.file_name());
-        if entry.path().is_dir() { copy(&entry.path(), &target) } else { drop(fs::copy(entry.path(), target).unwrap()) }
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
     }
 }
