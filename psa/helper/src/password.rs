@@ -1,7 +1,7 @@
 //! Hashes and checks passwords with Argon2id (RFC 9106). The only module that sees one in the clear.
 
 use crate::limits;
-use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::phc::{Output, PasswordHash, Salt};
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
 use psa_model::account::NewPassword;
 use psa_model::secret::Secret;
@@ -48,8 +48,8 @@ impl Hasher {
     pub fn new(cost: Cost, random: [u8; SALT]) -> Result<Self, HashError> {
         let fail = |error: argon2::Error| HashError(error.to_string());
         let params = Params::new(cost.memory_kib, cost.passes, 1, None).map_err(fail)?;
+        let dummy = dummy(&params, random).map_err(|error| HashError(error.to_string()))?;
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-        let dummy = hash(&argon2, &random, &random)?;
         Ok(Self { argon2, cost, dummy, running: Mutex::new(0), ended: Condvar::new() })
     }
 
@@ -101,6 +101,18 @@ impl Drop for Turn<'_> {
     }
 }
 
+/// A hash of the product's form that no password has: its output is the salt, not worked out. Costs nothing to make.
+fn dummy(params: &Params, random: [u8; SALT]) -> Result<Secret, argon2::password_hash::Error> {
+    let hash = PasswordHash {
+        algorithm: Algorithm::Argon2id.ident(),
+        version: Some(Version::V0x13.into()),
+        params: params.try_into()?,
+        salt: Some(Salt::new(&random)?),
+        hash: Some(Output::new(&[random, random].concat())?),
+    };
+    Ok(Secret::new(hash.to_string()))
+}
+
 fn hash(argon2: &Argon2<'_>, password: &[u8], salt: &[u8]) -> Result<Secret, HashError> {
     argon2
         .hash_password_with_salt(password, salt)
@@ -138,6 +150,17 @@ mod tests {
         assert!(!hasher.is_password(&Secret::new("Correct horse 7".into()), None));
         assert!(!hasher.is_password(&Secret::new("Correct horse 7".into()), Some(&Secret::new("damaged".into()))));
         assert!(Hasher::new(Cost { memory_kib: 128, passes: 1 }, [1; SALT]).unwrap().is_outdated(&hash));
+    }
+
+    #[test]
+    fn an_unknown_account_costs_the_same_work_as_a_known_one() {
+        let hasher = Hasher::new(CHEAP, [1; SALT]).unwrap();
+        let known = hasher.hash(&password("Correct horse 7"), [7; SALT]).unwrap();
+        let parts = |hash: &Secret| {
+            let parsed = PasswordHash::new(hash.expose()).unwrap();
+            (parsed.algorithm, parsed.version, parsed.params, parsed.hash.unwrap().as_bytes().len())
+        };
+        assert_eq!(parts(&hasher.dummy), parts(&known));
     }
 
     #[test]

@@ -73,7 +73,8 @@ impl Bench {
 
     pub fn parts(&self, disk: Disk) -> Parts {
         let cost = Cost { memory_kib: 64, passes: 1 };
-        Parts { disk, world: Arc::clone(&self.world) as _, system: Arc::clone(&self.system) as _, cost }
+        let (world, system) = (Arc::clone(&self.world), Arc::clone(&self.system));
+        Parts { disk, world, system, cost }
     }
 
     pub fn open(&self) -> Helper {

@@ -162,7 +162,10 @@ impl Durable {
                 return Err(error);
             }
             Err(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "The store is broken and is set aside");
+                tracing::error!(
+                    error = format!("{:#}", anyhow::Error::from(error)),
+                    "The store is broken and is set aside"
+                );
                 let broken = set_aside(folder, &db_folder)?;
                 disk.step("broken store set aside");
                 let values = export::read(&export);
@@ -266,7 +269,7 @@ impl Durable {
         let exported = match export::read(&self.export) {
             Ok(exported) => exported,
             Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "The export cannot be read");
+                tracing::warn!(error = format!("{:#}", anyhow::Error::from(error)), "The export cannot be read");
                 return Ok(());
             }
         };
