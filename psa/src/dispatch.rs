@@ -147,16 +147,15 @@ async fn identify(visit: Visit, known: &mut Known) -> Result<Person, Problem> {
     let session = visit.session.clone().ok_or(Problem::LoggedOut)?;
     let caller = Caller { session, from: visit.from, is_background: visit.is_background };
     let helper = &visit.app.helper;
-    let actor = match ask(helper, &caller, Action::WhoAmI).await? {
-        Response::Actor(actor) => actor,
-        other => return Err(Problem::odd_answer("who am I", &other)),
-    };
+    let answer = ask(helper, &caller, Action::WhoAmI).await?;
+    let Response::Actor(actor) = answer else { return Err(Problem::odd_answer("who am I", &answer)) };
     let machine = helper.machine().await?;
     known.machine = Some(machine.clone());
-    let current = match ask(helper, &caller, Action::Settings).await? {
-        Response::Current { generation, settings, facts } => Current { generation, settings: *settings, facts },
-        other => return Err(Problem::odd_answer("settings", &other)),
+    let answer = ask(helper, &caller, Action::Settings).await?;
+    let Response::Current { generation, settings, facts } = answer else {
+        return Err(Problem::odd_answer("settings", &answer));
     };
+    let current = Current { generation, settings: *settings, facts };
     known.person = Some((actor.clone(), Clock::new(current.settings.ntp.zone(), (visit.app.now)())));
     Ok(Person { visit, machine, caller, actor, current })
 }

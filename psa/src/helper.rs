@@ -51,10 +51,9 @@ impl Helper {
     /// # Errors
     /// As [`Helper::ask`].
     pub async fn machine(&self) -> Result<Machine, Problem> {
-        match self.ask(&Request::Machine).await? {
-            Response::Machine(machine) => Ok(machine),
-            other => Err(Problem::odd_answer("machine", &other)),
-        }
+        let answer = self.ask(&Request::Machine).await?;
+        let Response::Machine(machine) = answer else { return Err(Problem::odd_answer("machine", &answer)) };
+        Ok(machine)
     }
 }
 

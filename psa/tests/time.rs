@@ -55,9 +55,9 @@ async fn the_review_says_what_changes_and_changes_nothing() {
     let reply = site.post("/ntp", &RIGHT).await;
     assert_eq!(reply.status, 200);
     for text in [
-        "<span class=\"was\">−&nbsp;192.0.2.123</span>",
-        "<span class=\"will\">+&nbsp;ntp2.example.net, authenticated with NTS</span>",
-        "<code>run/callward/chrony/callward.sources</code>",
+        "−&nbsp;<span class=\"was\">192.0.2.123</span>",
+        "+&nbsp;<span class=\"will\">ntp2.example.net, authenticated with NTS</span>",
+        "<code>/run/callward/chrony/callward.sources</code>",
         "<code>chrony</code>",
         "Nobody is disconnected.",
         "<input type=\"hidden\" name=\"nts\" value=\"3\">",

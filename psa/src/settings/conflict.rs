@@ -38,10 +38,8 @@ impl Conflict {
     /// The page of a change that met other settings than it was made on.
     pub async fn page<P: SettingsPage>(person: &Person, current: &Current, change: &Change) -> Answer {
         let base = super::flow::base(person)?;
-        let others = match person.ask(Action::History { limit: CONFLICT_HISTORY }).await? {
-            Response::History(entries) => entries,
-            other => return Err(Problem::odd_answer("history", &other)),
-        };
+        let answer = person.ask(Action::History { limit: CONFLICT_HISTORY }).await?;
+        let Response::History(others) = answer else { return Err(Problem::odd_answer("history", &answer)) };
         let conflict = Self {
             frame: person.frame(P::TITLE),
             path: P::PATH,

@@ -43,16 +43,27 @@ impl Clock {
     /// Date and time for a table: `24 Nov, 14:03:10 WET`, with the year where it is another one.
     #[must_use]
     pub fn short(&self, time: Timestamp) -> String {
+        format!("{}, {}", self.date(time), self.time_of_day(time))
+    }
+
+    /// Time of day: `14:03:10 WET`.
+    #[must_use]
+    pub fn time_of_day(&self, time: Timestamp) -> String {
+        self.text(time, "%H:%M:%S %Z")
+    }
+
+    /// Day and month, with the year where it is another one: `24 Nov`.
+    #[must_use]
+    pub fn date(&self, time: Timestamp) -> String {
         let year = |time: Timestamp| time.to_zoned(self.zone.clone()).year();
-        let format = if year(time) == year(self.now) { "%-d %b, %H:%M:%S %Z" } else { "%-d %b %Y, %H:%M:%S %Z" };
-        self.text(time, format)
+        self.text(time, if year(time) == year(self.now) { "%-d %b" } else { "%-d %b %Y" })
     }
 
     /// Time of day and age: `14:03:10 WET, 2 min ago`.
     #[must_use]
     pub fn with_age(&self, time: Timestamp) -> String {
         let age = self.now.as_second().saturating_sub(time.as_second());
-        let text = if age < 86_400 { self.text(time, "%H:%M:%S %Z") } else { self.short(time) };
+        let text = if age < 86_400 { self.time_of_day(time) } else { self.short(time) };
         match u64::try_from(age) {
             Ok(age) => format!("{text}, {} ago", span(age)),
             Err(_) => text,

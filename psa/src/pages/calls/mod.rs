@@ -20,6 +20,7 @@ struct Page {
     zone: String,
     rows: Vec<CallRow>,
     older: Option<CallKey>,
+    has_lost_here: bool,
     is_first: bool,
     ports: String,
 }
@@ -38,6 +39,7 @@ pub async fn show(person: Person) -> Answer {
     let view = Page {
         frame: person.frame("Calls"),
         zone: clock.zone().to_owned(),
+        has_lost_here: calls.iter().any(|call| call.lost_here),
         rows,
         older,
         is_first: before.is_none(),

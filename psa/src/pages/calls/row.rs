@@ -16,14 +16,16 @@ const LOW_MOS: f32 = 3.6;
 /// A line of the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallRow {
-    /// Start in the machine's zone.
+    /// Start in the machine's zone: the time of day.
     pub start: String,
+    /// Its date.
+    pub date: String,
     /// Start in UTC, for machines.
     pub start_utc: String,
     /// The caller.
-    pub from: String,
+    pub from: Party,
     /// The callee.
-    pub to: String,
+    pub to: Party,
     /// How it stands or ended.
     pub outcome: State,
     /// From answer to end, or until the page was made.
@@ -32,6 +34,15 @@ pub struct CallRow {
     pub ways: Vec<Way>,
     /// Packets were lost by this machine itself.
     pub lost_here: bool,
+}
+
+/// Who called or was called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Party {
+    /// The number or name.
+    pub user: String,
+    /// Where, with the `@` before it; empty where the URI has no host.
+    pub host: String,
 }
 
 /// Quality of one way.
@@ -59,7 +70,8 @@ impl CallRow {
     pub fn of(call: &CallSummary, clock: &Clock) -> Self {
         let start = time(call.start);
         Self {
-            start: clock.short(start),
+            start: clock.time_of_day(start),
+            date: clock.date(start),
             start_utc: call.start.to_string(),
             from: party(&call.from),
             to: party(&call.to),
@@ -114,8 +126,8 @@ fn time(time: sniffer_core::time::Timestamp) -> Timestamp {
     Timestamp::from_nanosecond(i128::from(time.as_nanos())).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
-/// A URI without its scheme and parameters: `+351215550134@192.0.2.1`.
-fn party(uri: &str) -> String {
+/// A URI without its scheme and parameters: `+351215550134` and `@192.0.2.1`.
+fn party(uri: &str) -> Party {
     let rest = ["sip:", "sips:", "tel:"]
         .into_iter()
         .find_map(|scheme| {
@@ -128,8 +140,10 @@ fn party(uri: &str) -> String {
         .get(host..)
         .and_then(|host_part| host_part.find([';', '?']))
         .map_or(rest.len(), |at| host.saturating_add(at));
-    let shown = foreign(rest.get(..end).unwrap_or(rest));
-    if shown.is_empty() { UNKNOWN.into() } else { shown }
+    let shown = rest.get(..end).unwrap_or(rest);
+    let (user, host) =
+        shown.split_at_checked(host.saturating_sub(1)).filter(|(user, _)| !user.is_empty()).unwrap_or((shown, ""));
+    Party { user: if user.is_empty() { UNKNOWN.into() } else { foreign(user) }, host: foreign(host) }
 }
 
 fn outcome(state: CallState, status: Option<u16>) -> State {
@@ -185,11 +199,17 @@ mod tests {
 
     #[test]
     fn a_party_is_shown_without_scheme_and_parameters() {
-        assert_eq!(party("sip:+351215550134@192.0.2.1:5060;transport=udp?x=y"), "+351215550134@192.0.2.1:5060");
-        assert_eq!(party("SIPS:anna;ext=1@example.net;user=phone"), "anna;ext=1@example.net");
-        assert_eq!(party("tel:+44;phone-context=x"), "+44");
-        assert_eq!(party("sip:é@x"), "é@x");
-        assert_eq!(party("urn:service:sos"), "urn:service:sos");
-        assert_eq!(party("sip:"), UNKNOWN);
+        for (uri, user, host) in [
+            ("sip:+351215550134@192.0.2.1:5060;transport=udp?x=y", "+351215550134", "@192.0.2.1:5060"),
+            ("SIPS:anna;ext=1@example.net;user=phone", "anna;ext=1", "@example.net"),
+            ("tel:+44;phone-context=x", "+44", ""),
+            ("sip:é@x", "é", "@x"),
+            ("sip:192.0.2.1;lr", "192.0.2.1", ""),
+            ("sip:@x", "@x", ""),
+            ("urn:service:sos", "urn:service:sos", ""),
+            ("sip:", UNKNOWN, ""),
+        ] {
+            assert_eq!(party(uri), Party { user: user.into(), host: host.into() }, "{uri}");
+        }
     }
 }

@@ -58,10 +58,9 @@ impl ClockView {
     /// # Errors
     /// As [`Person::ask`].
     pub async fn ask(person: &Person) -> Result<Self, Problem> {
-        match person.ask(Action::Status).await? {
-            Response::Status { clock, .. } => Ok(Self::of(&clock, &person.clock())),
-            other => Err(Problem::odd_answer("status", &other)),
-        }
+        let answer = person.ask(Action::Status).await?;
+        let Response::Status { clock, .. } = answer else { return Err(Problem::odd_answer("status", &answer)) };
+        Ok(Self::of(&clock, &person.clock()))
     }
 
     /// The view of a clock's state.

@@ -42,7 +42,8 @@ pub fn ports(figures: &[PortFigures], network: &NetworkSettings, counters: Optio
     // A port that the sniffer listens on and the system does not list: a bridge or a tap of a test machine.
     let others = counters.into_iter().flat_map(|all| &all.ports);
     for counted in others.filter(|counted| figures.iter().all(|port| port.name != counted.name)) {
-        let port = PortFigures { name: counted.name.clone(), has_link: Some(true), ..PortFigures::default() };
+        let has_link = Some(counted.state == PortState::Up);
+        let port = PortFigures { name: counted.name.clone(), has_link, ..PortFigures::default() };
         rows.push((true, PortRow::of(&port, PortRole::Monitoring, Some(counted))));
     }
     rows.sort_by_key(|(is_later, _)| *is_later);

@@ -74,11 +74,16 @@ pub fn disks(figures: &Figures) -> Vec<DiskView> {
                 used: UNKNOWN.into(),
                 free: UNKNOWN.into(),
                 percent: None,
-                state: State::with_next(
-                    Tone::Bad,
-                    "Not mounted",
-                    "Restart the machine. If it stays like this, see its console.",
-                ),
+                // There is always a root; a container's list of mounts may not say so.
+                state: if mount == "/" {
+                    State::new(Tone::Plain, "Unknown")
+                } else {
+                    State::with_next(
+                        Tone::Bad,
+                        "Not mounted",
+                        "Restart the machine. If it stays like this, see its console.",
+                    )
+                },
             },
             Some(&(free, all)) => {
                 let used = all.saturating_sub(free);

@@ -32,10 +32,8 @@ struct Page {
 
 /// The page.
 pub async fn show(person: Person) -> Answer {
-    let (clock, services) = match person.ask(Action::Status).await? {
-        Response::Status { clock, services } => (clock, services),
-        other => return Err(Problem::odd_answer("status", &other)),
-    };
+    let answer = person.ask(Action::Status).await?;
+    let Response::Status { clock, services } = answer else { return Err(Problem::odd_answer("status", &answer)) };
     let app = Arc::clone(&person.visit.app);
     let reading = actix_web::web::block(move || app.probe.read());
     let figures = reading.await.map_err(|_| Problem::Fault("reading the machine's figures was given up".into()))?;
