@@ -1,9 +1,9 @@
 //! The capture daemon: the shell of effects around `sniffer_core`. It reads ports and files, keeps calls, and answers
 //! queries; what a packet means is decided in the core alone.
 
-
+pub mod capture;
 pub mod file;
 pub mod limits;
 pub mod read;
-
-
+pub mod run;
+pub mod store;

@@ -13,6 +13,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Captures from the ports that a configuration names, until SIGTERM.
+    Run(sniffer::run::Options),
     /// Reads capture files (pcap, pcapng) and prints calls, streams and registrations.
     Read {
         /// Print one JSON object a line instead of a table.
@@ -30,10 +32,15 @@ enum Command {
 fn main() -> ExitCode {
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
-        .with_env_filter(tracing_subscriber::EnvFilter::builder().with_default_directive(tracing::Level::INFO.into()).from_env_lossy())
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::builder()
+                .with_default_directive(tracing::Level::INFO.into())
+                .from_env_lossy(),
+        )
         .with_ansi(false)
         .init();
     let outcome = match Arguments::parse().command {
+        Command::Run(options) => sniffer::run::run(&options),
         Command::Read { json, rtp_without_sip, files } => {
             sniffer::read::read(&files, json, rtp_without_sip, std::io::stdout().lock())
         }

@@ -23,7 +23,8 @@ use crate::file::{CaptureFile, FileError};
 /// When a file cannot be read at all, or the output cannot be written.
 pub fn read(files: &[PathBuf], json: bool, rtp_without_sip: bool, output: impl Write) -> Result<ExitCode> {
     let mut engine = Engine::new(Settings { rtp_without_sip, hash_seed: 0 });
-    let mut printer = Printer { output: BufWriter::with_capacity(1 << 16, output), table: (!json).then(table::Table::default) };
+    let mut printer =
+        Printer { output: BufWriter::with_capacity(1 << 16, output), table: (!json).then(table::Table::default) };
     match read_files(files, &mut engine, &mut printer) {
         // The reader of our output went away, as `head` does: nothing is wrong.
         Err(error) if is_broken_pipe(&error) => Ok(ExitCode::SUCCESS),

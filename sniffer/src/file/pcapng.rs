@@ -135,7 +135,10 @@ impl Interface {
         let (seconds, nanos) = match self.resolution {
             Resolution::Decimal(digits) => {
                 let per_second = 10_u128.saturating_pow(u32::from(digits));
-                (units / per_second.max(1), (units % per_second.max(1)).saturating_mul(1_000_000_000) / per_second.max(1))
+                (
+                    units / per_second.max(1),
+                    (units % per_second.max(1)).saturating_mul(1_000_000_000) / per_second.max(1),
+                )
             }
             Resolution::Binary(bits) => {
                 let mask = 1_u128.checked_shl(u32::from(bits)).map_or(u128::MAX, |one| one.saturating_sub(1));
@@ -145,10 +148,7 @@ impl Interface {
             }
         };
         let seconds = i128::try_from(seconds).unwrap_or(i128::MAX).saturating_add(i128::from(self.offset));
-        Timestamp::from_parts(
-            u64::try_from(seconds.max(0)).unwrap_or(u64::MAX),
-            u64::try_from(nanos).unwrap_or(0),
-        )
+        Timestamp::from_parts(u64::try_from(seconds.max(0)).unwrap_or(u64::MAX), u64::try_from(nanos).unwrap_or(0))
     }
 }
 
@@ -180,7 +180,7 @@ fn interface(order: Order, block: &[u8]) -> Result<Interface, FileError> {
 
 /// Length of a block's body from the block's total length, which counts the type and the length twice.
 fn body_length(total: u32, least: u32) -> Result<usize, FileError> {
-    if total < least || total % 4 != 0 || size(total) > limits::FILE_BLOCK {
+    if total < least || !total.is_multiple_of(4) || size(total) > limits::FILE_BLOCK {
         return Err(FileError::Damaged("a block's length is not possible"));
     }
     Ok(size(total).saturating_sub(12))

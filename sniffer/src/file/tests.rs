@@ -1,6 +1,8 @@
 use super::*;
 
-fn read(bytes: &[u8]) -> (Vec<(LinkType, String, Vec<u8>)>, Option<FileError>) {
+type Read = (LinkType, String, Vec<u8>);
+
+fn read(bytes: &[u8]) -> (Vec<Read>, Option<FileError>) {
     let mut file = match CaptureFile::new(bytes) {
         Ok(file) => file,
         Err(error) => return (Vec::new(), Some(error)),
@@ -86,7 +88,8 @@ fn pcapng(big: bool, options: &[u8], time: u64) -> Vec<u8> {
         put(big, &mut packet, number);
     }
     packet.extend(b"hello");
-    [block(big, 0x0a0d_0d0a, &section), block(big, 1, &interface), block(big, 99, b"other"), block(big, 6, &packet)].concat()
+    [block(big, 0x0a0d_0d0a, &section), block(big, 1, &interface), block(big, 99, b"other"), block(big, 6, &packet)]
+        .concat()
 }
 
 #[test]

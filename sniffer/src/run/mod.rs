@@ -1,0 +1,137 @@
+//! `sniffer run`: ports or a replayed file through one engine, to the store and the query socket, until SIGTERM.
+//!
+//! Threads: one opens ports and keeps CAP_NET_RAW, since a port that was taken out has to be opened again later; it
+//! parses nothing. All others run without any capability: one reader for each port, the clock, the sink, one for each
+//! client of the query socket.
+
+mod config;
+mod notify;
+mod port;
+mod query;
+mod replay;
+mod shared;
+mod sink;
+
+use std::{
+    path::PathBuf,
+    process::ExitCode,
+    sync::{Arc, mpsc},
+    thread,
+    time::Duration,
+};
+
+use anyhow::{Context, Result};
+use clap::Args;
+use nix::sys::signal::{SigSet, Signal};
+use sniffer_core::time::Timestamp;
+use tracing::info;
+
+pub use config::Config;
+pub use shared::Shared;
+
+use crate::limits;
+
+/// What the command line says.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// The configuration, as JSON.
+    #[arg(long)]
+    config: PathBuf,
+    /// For developers: feed a capture file in real time, its times moved to the present, beside the ports.
+    #[arg(long)]
+    replay: Option<PathBuf>,
+    /// Begin the replayed file again when it ends.
+    #[arg(long = "loop", requires = "replay")]
+    repeat: bool,
+}
+
+/// Runs until SIGTERM or SIGINT.
+///
+/// # Errors
+/// When the configuration cannot be read or the query socket not be made. Ports and a store that fail do not end it:
+/// they are shown in the counters.
+pub fn run(options: &Options) -> Result<ExitCode> {
+    let config = Config::read(&options.config)?;
+    let mut signals = SigSet::empty();
+    signals.add(Signal::SIGTERM);
+    signals.add(Signal::SIGINT);
+    // Before any thread begins: they inherit the mask, and the signals come here alone.
+    signals.thread_block().context("block signals")?;
+
+    let opener = port::opener()?;
+    caps_drop();
+
+    let (sink, records) = sink::queue();
+    let shared = Arc::new(Shared::new(&config, now(), sink));
+    let store = sink::spawn(&config, Arc::clone(&shared), records)?;
+    query::spawn(&config, Arc::clone(&shared))?;
+    let mut threads = Vec::new();
+    for place in 0..config.ports.len() {
+        threads.push(port::spawn(Arc::clone(&shared), place, opener.clone())?);
+    }
+    if let Some(file) = options.replay.clone() {
+        threads.push(replay::spawn(Arc::clone(&shared), file, options.repeat)?);
+    }
+    threads.push(clock(Arc::clone(&shared))?);
+
+    notify::notify("READY=1");
+    info!(ports = config.ports.len(), "Capturing");
+    let signal = signals.wait().context("wait for a signal")?;
+    notify::notify("STOPPING=1");
+    info!("Stopping on {signal}");
+    shared.stop();
+    for thread in threads {
+        if thread.join().is_err() {
+            tracing::error!("A thread ended by a panic");
+        }
+    }
+    shared.snapshot();
+    shared.close_sink();
+    if store.join().is_err() {
+        tracing::error!("The store's thread ended by a panic");
+    }
+    // A stale socket is removed at the next start; a systemd unit removes its runtime folder anyway.
+    if let Err(error) = std::fs::remove_file(&config.socket) {
+        tracing::debug!("The query socket could not be removed: {error}");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Gives up all capabilities of this thread and of those it starts from here on.
+fn caps_drop() {
+    for set in [caps::CapSet::Ambient, caps::CapSet::Effective, caps::CapSet::Permitted, caps::CapSet::Inheritable] {
+        if let Err(error) = caps::clear(None, set) {
+            tracing::warn!("Capabilities could not be given up: {error}");
+        }
+    }
+}
+
+/// Tells the engine the time while ports are silent, and the store what is in progress.
+fn clock(shared: Arc<Shared>) -> Result<thread::JoinHandle<()>> {
+    let beats = limits::STORE_SNAPSHOT.as_secs().max(1).saturating_mul(4);
+    let thread = thread::Builder::new().name("clock".into()).spawn(move || {
+        let mut beat = 0_u64;
+        while !shared.wait_for_stop(Duration::from_millis(250)) {
+            shared.advance(now());
+            beat = beat.saturating_add(1);
+            if beat.is_multiple_of(beats) {
+                shared.snapshot();
+            }
+        }
+    });
+    thread.context("start the clock")
+}
+
+/// The machine's time.
+fn now() -> Timestamp {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that reads the clock; all else takes time as a parameter"
+    )]
+    let time = std::time::SystemTime::now();
+    let since = time.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_parts(since.as_secs(), u64::from(since.subsec_nanos()))
+}
+
+/// A request to open a port, and where the answer goes.
+type Open = (String, mpsc::Sender<Result<crate::capture::Ring, crate::capture::CaptureError>>);

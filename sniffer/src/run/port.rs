@@ -1,0 +1,153 @@
+//! Ports: one thread that opens them, and one reader for each, which survives a port that is down or missing.
+
+use std::{
+    sync::{Arc, mpsc},
+    thread::{Builder, JoinHandle},
+    time::Duration,
+};
+
+use anyhow::{Context, Result};
+use sniffer_core::query::PortState;
+use tracing::{info, warn};
+
+use super::{Open, Shared};
+use crate::{
+    capture::{self, CaptureError, Layout, Link, Ring},
+    limits,
+};
+
+/// Starts the thread that opens ports. It alone keeps CAP_NET_RAW, and never sees a frame.
+pub fn opener() -> Result<mpsc::Sender<Open>> {
+    let (sender, requests) = mpsc::channel::<Open>();
+    let layout = Layout { block: limits::RING_BLOCK, blocks: limits::RING_BLOCKS, wait: limits::RING_BLOCK_WAIT };
+    let thread = Builder::new().name("opener".into()).spawn(move || {
+        for (name, answer) in requests {
+            // Who asked may have stopped.
+            drop(answer.send(Ring::open(&name, layout)));
+        }
+    });
+    thread.context("start the thread that opens ports")?;
+    Ok(sender)
+}
+
+/// Starts the reader of the port at this place of the configuration.
+pub fn spawn(shared: Arc<Shared>, place: usize, opener: mpsc::Sender<Open>) -> Result<JoinHandle<()>> {
+    let thread = Builder::new().name(format!("port-{place}")).spawn(move || {
+        let Some(name) = shared.with_port(place, |port| port.name.clone()) else { return };
+        let mut reader = Reader { shared: &shared, place, name };
+        while !shared.is_stopping() {
+            match open(&opener, &reader.name) {
+                Ok(ring) => reader.read(ring),
+                Err(CaptureError::Missing) => reader.set_state(PortState::Missing),
+                Err(error) => {
+                    reader.set_state(PortState::Failed { message: format!("{:#}", anyhow::Error::new(error)) });
+                }
+            }
+            shared.wait_for_stop(limits::PORT_RETRY);
+        }
+    });
+    thread.context("start a port's reader")
+}
+
+fn open(opener: &mpsc::Sender<Open>, name: &str) -> Result<Ring, CaptureError> {
+    let gone =
+        || CaptureError::System { step: "ask for the port", error: std::io::Error::other("the opener has ended") };
+    let (sender, answer) = mpsc::channel();
+    opener.send((name.to_owned(), sender)).map_err(|_| gone())?;
+    answer.recv().map_err(|_| gone())?
+}
+
+struct Reader<'a> {
+    shared: &'a Shared,
+    place: usize,
+    name: String,
+}
+
+impl Reader<'_> {
+    /// Shows the state, and logs it where it changed.
+    fn set_state(&mut self, state: PortState) {
+        let before = self.shared.with_port(self.place, |port| std::mem::replace(&mut port.state, state.clone()));
+        if before.as_ref() == Some(&state) {
+            return;
+        }
+        match state {
+            PortState::Up => info!(port = self.name, "Port {} captures", self.name),
+            PortState::Down => warn!(port = self.name, "Port {} has no link", self.name),
+            PortState::Missing => warn!(port = self.name, "There is no port {}", self.name),
+            PortState::Failed { message } => {
+                warn!(port = self.name, "Port {} cannot be captured: {message}", self.name)
+            }
+        }
+    }
+
+    /// Reads until told to stop, or until the interface is another one or gone.
+    fn read(&mut self, mut ring: Ring) {
+        let mut idle = Duration::ZERO;
+        self.look(&ring);
+        while !self.shared.is_stopping() {
+            if self.burst(&mut ring) {
+                // Statistics at most every few bursts would miss which calls suffered; they cost a microsecond.
+                self.statistics(&ring);
+                continue;
+            }
+            if let Err(error) = ring.wait(limits::POLL_WAIT) {
+                self.set_state(PortState::Failed { message: format!("wait for packets: {error}") });
+                return;
+            }
+            idle = idle.saturating_add(limits::POLL_WAIT);
+            if idle >= limits::POLL_WAIT.saturating_mul(4) {
+                idle = Duration::ZERO;
+                self.statistics(&ring);
+                if !self.look(&ring) {
+                    return;
+                }
+            }
+        }
+        self.statistics(&ring);
+    }
+
+    /// One block of the ring to the engine. False when none was ready.
+    fn burst(&mut self, ring: &mut Ring) -> bool {
+        let link = ring.link_type();
+        let mut frames = 0_u64;
+        let ready = self.shared.with_engine(|engine| {
+            ring.next_block(|frame| {
+                engine.frame(link, frame.meta, frame.bytes);
+                frames = frames.saturating_add(1);
+            })
+        });
+        self.shared.with_port(self.place, |port| port.delivered = port.delivered.saturating_add(frames));
+        ready
+    }
+
+    /// Adds what the kernel dropped, and tells the engine: calls in progress suffered.
+    fn statistics(&mut self, ring: &Ring) {
+        let Ok(statistics) = ring.statistics() else { return };
+        self.shared.with_port(self.place, |port| {
+            port.kernel_dropped = port.kernel_dropped.saturating_add(statistics.drops);
+            // Received is what is accounted for: packets that still wait in the ring are counted when they are read.
+            port.received = port.delivered.saturating_add(port.kernel_dropped);
+        });
+        if statistics.drops > 0 {
+            self.shared.with_engine(|engine| engine.lost(statistics.drops));
+            warn!(port = self.name, packets = statistics.drops, "Port {} lost packets: its ring was full", self.name);
+        }
+    }
+
+    /// Looks at the interface. False when the ring belongs to one that is gone.
+    fn look(&mut self, ring: &Ring) -> bool {
+        if !ring.is_interface(&self.name) {
+            self.set_state(PortState::Missing);
+            return false;
+        }
+        match capture::link(&self.name) {
+            Link::Up => self.set_state(PortState::Up),
+            Link::Down => self.set_state(PortState::Down),
+            Link::Missing => {
+                self.set_state(PortState::Missing);
+                return false;
+            }
+        }
+        true
+    }
+}

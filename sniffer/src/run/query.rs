@@ -1,0 +1,135 @@
+//! The query socket: length-prefixed JSON over a Unix stream socket (`sniffer_core::query`). Who may connect is decided
+//! by the socket's folder and its mode.
+
+use std::{
+    fs,
+    io::{self, Read, Write},
+    os::unix::{
+        fs::PermissionsExt,
+        net::{UnixListener, UnixStream},
+    },
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread::Builder,
+};
+
+use anyhow::{Context, Result};
+use sniffer_core::query::{MAX_ANSWER, MAX_REQUEST, MAX_ROWS, Request, Response, body_length, frame};
+use tracing::{debug, warn};
+
+use super::{Config, Shared, now};
+use crate::limits;
+
+/// Makes the socket and starts the thread that takes connections. It ends with the process.
+pub fn spawn(config: &Config, shared: Arc<Shared>) -> Result<()> {
+    let path = &config.socket;
+    // One that a killed process left behind would refuse every connection.
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(error).with_context(|| format!("replace {}", path.display()));
+        }
+        _ => {}
+    }
+    let listener = UnixListener::bind(path).with_context(|| format!("make the socket {}", path.display()))?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o660))
+        .with_context(|| format!("set the mode of {}", path.display()))?;
+    let thread = Builder::new().name("query".into()).spawn(move || accept(&listener, &shared));
+    thread.context("start the query thread")?;
+    Ok(())
+}
+
+fn accept(listener: &UnixListener, shared: &Arc<Shared>) {
+    let clients = Arc::new(AtomicUsize::new(0));
+    for stream in listener.incoming() {
+        let stream = match stream {
+            Ok(stream) => stream,
+            Err(error) => {
+                warn!("A query connection could not be taken: {error}");
+                // Out of descriptors, for example: not in a circle.
+                if shared.wait_for_stop(std::time::Duration::from_millis(200)) {
+                    return;
+                }
+                continue;
+            }
+        };
+        if clients.fetch_add(1, Ordering::SeqCst) >= limits::QUERY_CLIENTS {
+            clients.fetch_sub(1, Ordering::SeqCst);
+            warn!("A query connection was refused: there are {} already", limits::QUERY_CLIENTS);
+            continue;
+        }
+        let (shared, of_thread) = (Arc::clone(shared), Arc::clone(&clients));
+        let thread = Builder::new().name("query-client".into()).spawn(move || {
+            if let Err(error) = serve(stream, &shared) {
+                debug!("A query connection ended: {error}");
+            }
+            of_thread.fetch_sub(1, Ordering::SeqCst);
+        });
+        if let Err(error) = thread {
+            clients.fetch_sub(1, Ordering::SeqCst);
+            warn!("A query connection could not be served: {error}");
+        }
+    }
+}
+
+/// Answers requests until the client goes away or misbehaves.
+fn serve(mut stream: UnixStream, shared: &Shared) -> io::Result<()> {
+    stream.set_read_timeout(Some(limits::QUERY_WAIT))?;
+    stream.set_write_timeout(Some(limits::QUERY_WAIT))?;
+    loop {
+        let mut header = [0; 4];
+        stream.read_exact(&mut header)?;
+        let length = body_length(header, MAX_REQUEST).map_err(io::Error::other)?;
+        let mut body = vec![0; length];
+        stream.read_exact(&mut body)?;
+        let response = match serde_json::from_slice::<Request>(&body) {
+            Ok(request) => answer(&request, shared),
+            Err(error) => Response::Error { message: format!("the request cannot be read: {error}") },
+        };
+        stream.write_all(&encode(response)?)?;
+    }
+}
+
+fn answer(request: &Request, shared: &Shared) -> Response {
+    match request {
+        Request::Calls { limit, before } => match shared.calls(usize::from((*limit).min(MAX_ROWS)), *before) {
+            Ok((calls, more)) => Response::Calls { calls, more },
+            Err(error) => Response::Error { message: format!("{error:#}") },
+        },
+        Request::Counters => Response::Counters(Box::new(shared.counters(now()))),
+        Request::Registrations { limit } => {
+            let mut registrations = shared.registrations();
+            let limit = usize::from((*limit).min(MAX_ROWS));
+            let more = registrations.len() > limit;
+            registrations.truncate(limit);
+            Response::Registrations { registrations, more }
+        }
+    }
+}
+
+/// The response with its length; half as many rows for as long as it is too long.
+fn encode(mut response: Response) -> io::Result<Vec<u8>> {
+    loop {
+        let body = serde_json::to_vec(&response)?;
+        match frame(&body, MAX_ANSWER) {
+            Ok(message) => return Ok(message),
+            Err(error) => match &mut response {
+                Response::Calls { calls, more } if calls.len() > 1 => {
+                    calls.truncate(calls.len() / 2);
+                    *more = true;
+                }
+                Response::Registrations { registrations, more } if registrations.len() > 1 => {
+                    registrations.truncate(registrations.len() / 2);
+                    *more = true;
+                }
+                Response::Calls { .. }
+                | Response::Registrations { .. }
+                | Response::Counters(_)
+                | Response::Error { .. } => {
+                    return Err(io::Error::other(error));
+                }
+            },
+        }
+    }
+}

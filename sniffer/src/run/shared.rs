@@ -1,0 +1,211 @@
+//! What the threads share: the engine, the counters of the ports, the ended calls of late, and the way to the sink.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{
+        Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+        mpsc::{SyncSender, TrySendError},
+    },
+    time::Duration,
+};
+
+use sniffer_core::{
+    engine::{Engine, Event, Settings},
+    query::{CallKey, CallSummary, Counters, PortCounters, PortState, StoreState},
+    record::RegistrationRecord,
+    time::Timestamp,
+};
+
+use super::Config;
+use crate::{limits, store::Store};
+
+/// See the module's text.
+#[derive(Debug)]
+pub struct Shared {
+    since: Timestamp,
+    engine: Mutex<Engine>,
+    ports: Mutex<Vec<PortCounters>>,
+    recent: Mutex<VecDeque<CallSummary>>,
+    sink: Mutex<Option<SyncSender<CallSummary>>>,
+    sink_full: AtomicU64,
+    store: Mutex<(StoreState, Option<Store>)>,
+    stopping: Mutex<bool>,
+    stopped: Condvar,
+}
+
+/// A lock. A thread that panicked leaves counters behind that are still counters.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    /// Begins with everything at zero.
+    #[must_use]
+    pub fn new(config: &Config, now: Timestamp, sink: SyncSender<CallSummary>) -> Self {
+        // The hash seed is only to be unknown to who sends packets: the start's nanoseconds and this process's place in
+        // memory are.
+        let here = std::ptr::from_ref(config).addr();
+        let hash_seed = now.as_nanos().cast_unsigned() ^ u64::try_from(here).unwrap_or(0).rotate_left(32);
+        let settings = Settings { rtp_without_sip: config.rtp_without_sip, hash_seed };
+        let ports = config.ports.iter().map(|name| PortCounters {
+            name: name.clone(),
+            state: PortState::Down,
+            received: 0,
+            delivered: 0,
+            kernel_dropped: 0,
+        });
+        Self {
+            since: now,
+            engine: Mutex::new(Engine::new(settings)),
+            ports: Mutex::new(ports.collect()),
+            recent: Mutex::new(VecDeque::new()),
+            sink: Mutex::new(Some(sink)),
+            sink_full: AtomicU64::new(0),
+            store: Mutex::new((StoreState::Off, None)),
+            stopping: Mutex::new(false),
+            stopped: Condvar::new(),
+        }
+    }
+
+    /// Lets a reader use the engine for a burst of frames, and takes what came to its end.
+    pub fn with_engine<T>(&self, work: impl FnOnce(&mut Engine) -> T) -> T {
+        let mut engine = lock(&self.engine);
+        let outcome = work(&mut engine);
+        let mut ended = Vec::new();
+        while let Some(event) = engine.next_event() {
+            match event {
+                Event::Call(call) => ended.push(call.summary),
+                // Streams without a call and registrations are shown while they are tracked; only calls are kept.
+                Event::Stream(_) | Event::Registration(_) => {}
+            }
+        }
+        drop(engine);
+        for call in ended {
+            let mut recent = lock(&self.recent);
+            if recent.len() == limits::RECENT_CALLS {
+                recent.pop_front();
+            }
+            recent.push_back(call.clone());
+            drop(recent);
+            self.sink(call);
+        }
+        outcome
+    }
+
+    /// Gives a call to the sink; a full queue counts and never waits.
+    fn sink(&self, call: CallSummary) {
+        let sink = lock(&self.sink);
+        if let Some(sender) = sink.as_ref()
+            && let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = sender.try_send(call)
+        {
+            self.sink_full.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Tells the engine the time.
+    pub fn advance(&self, now: Timestamp) {
+        self.with_engine(|engine| engine.advance(now));
+    }
+
+    /// Gives all tracked calls to the sink as they are, so that they survive a power cut.
+    pub fn snapshot(&self) {
+        for call in self.with_engine(|engine| engine.tracked_calls()) {
+            self.sink(call);
+        }
+    }
+
+    /// Lets the sink's thread end once it has written what waits.
+    pub fn close_sink(&self) {
+        lock(&self.sink).take();
+    }
+
+    /// Tells all threads to stop.
+    pub fn stop(&self) {
+        *lock(&self.stopping) = true;
+        self.stopped.notify_all();
+    }
+
+    /// Waits, and says whether it is time to stop.
+    pub fn wait_for_stop(&self, longest: Duration) -> bool {
+        let stopping = lock(&self.stopping);
+        let waited = self.stopped.wait_timeout_while(stopping, longest, |stopping| !*stopping);
+        *waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    /// Says whether it is time to stop.
+    pub fn is_stopping(&self) -> bool {
+        *lock(&self.stopping)
+    }
+
+    /// Changes the counters of a port.
+    pub fn with_port<T>(&self, place: usize, work: impl FnOnce(&mut PortCounters) -> T) -> Option<T> {
+        lock(&self.ports).get_mut(place).map(work)
+    }
+
+    /// Sets how the store is.
+    pub fn set_store(&self, state: StoreState, store: Option<Store>) {
+        *lock(&self.store) = (state, store);
+    }
+
+    /// The newest calls, those in memory and those in the store; memory is fresher. The second part says whether there
+    /// are more.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn calls(&self, limit: usize, before: Option<CallKey>) -> anyhow::Result<(Vec<CallSummary>, bool)> {
+        let mut calls: BTreeMap<CallKey, CallSummary> = BTreeMap::new();
+        let store = lock(&self.store).1.clone();
+        let mut more = false;
+        if let Some(store) = store {
+            let page = store.page(limit, before)?;
+            more = page.more;
+            calls.extend(page.calls.into_iter().map(|call| (call.id, call)));
+        }
+        // A page from the store ends somewhere: older calls in memory belong to a later page.
+        let oldest = if more { calls.keys().next().copied() } else { None };
+        let tracked = self.with_engine(|engine| engine.tracked_calls());
+        let recent: Vec<_> = lock(&self.recent).iter().cloned().collect();
+        for call in recent.into_iter().chain(tracked) {
+            if before.is_none_or(|before| call.id < before) && oldest.is_none_or(|oldest| call.id >= oldest) {
+                calls.insert(call.id, call);
+            }
+        }
+        let more = more || calls.len() > limit;
+        Ok((calls.into_values().rev().take(limit).collect(), more))
+    }
+
+    /// The registrations that are tracked, newest activity first.
+    pub fn registrations(&self) -> Vec<RegistrationRecord> {
+        let mut registrations = self.with_engine(|engine| engine.tracked_registrations());
+        registrations.sort_by(|a, b| (b.last, &b.call_id).cmp(&(a.last, &a.call_id)));
+        registrations
+    }
+
+    /// Everything that is counted.
+    pub fn counters(&self, now: Timestamp) -> Counters {
+        let (counters, calls_in_progress, streams_active, registrations) = self.with_engine(|engine| {
+            let registrations = engine.tracked_registrations().len();
+            (engine.counters().clone(), engine.calls_in_progress(), engine.streams_active(), registrations)
+        });
+        Counters {
+            since: self.since,
+            now,
+            ports: lock(&self.ports).clone(),
+            received: counters.received,
+            delivered: counters.delivered,
+            waiting: counters.waiting,
+            dropped: counters.dropped.by_stage(),
+            records_dropped: self.sink_full.load(Ordering::Relaxed),
+            sip_messages: counters.sip_messages,
+            sip_errors: counters.sip_errors,
+            rtp_packets: counters.rtp_packets,
+            rtcp_packets: counters.rtcp_packets,
+            calls: counters.calls,
+            calls_in_progress,
+            streams_active,
+            registrations: u64::try_from(registrations).unwrap_or(u64::MAX),
+            store: lock(&self.store).0.clone(),
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! The running daemon: a replayed call over the query socket, and what survives a restart.
+
+use std::{
+    io::{Read, Write},
+    os::unix::net::UnixStream,
+    path::Path,
+    process::{Child, Command},
+    time::{Duration, SystemTime},
+};
+
+use sniffer_core::{
+    query::{Counters, MAX_ANSWER, MAX_REQUEST, Request, Response, StoreState, body_length, frame},
+    record::CallState,
+};
+
+/// A capture file with one registration and one short answered call with 60 RTP packets.
+pub fn sample_call() -> Vec<u8> {
+    let mut file = Vec::new();
+    for number in [0xa1b2_c3d4_u32, 0x0004_0002, 0, 0, 65535, 101] {
+        file.extend(number.to_le_bytes());
+    }
+    let mut millis = 0_u32;
+    let mut packet = |source: (u8, u16), destination: (u8, u16), payload: &[u8]| {
+        millis += 10;
+        let length = u16::try_from(payload.len()).unwrap();
+        let mut bytes = vec![0x45, 0];
+        bytes.extend((length + 28).to_be_bytes());
+        bytes.extend([0, 0, 0, 0, 64, 17, 0, 0, 192, 0, 2, source.0, 192, 0, 2, destination.0]);
+        bytes.extend(source.1.to_be_bytes());
+        bytes.extend(destination.1.to_be_bytes());
+        bytes.extend((length + 8).to_be_bytes());
+        bytes.extend([0, 0]);
+        bytes.extend(payload);
+        let size = u32::try_from(bytes.len()).unwrap();
+        for number in [1_700_000_000 + millis / 1000, millis % 1000 * 1000, size, size] {
+            file.extend(number.to_le_bytes());
+        }
+        file.extend(bytes);
+    };
+    let message = |start: &str, call: &str, cseq: &str, to_tag: &str, body: &str| {
+        let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
+        format!(
+            "{start}\r\nCall-ID: {call}\r\nFrom: <sip:4711@example.org>;tag=a\r\nTo: <sip:4712@example.org>{to_tag}\r\nCSeq: {cseq}\r\n\
+             Contact: <sip:4711@192.0.2.1>\r\n{kind}\r\n{body}"
+        )
+    };
+    let sdp = "v=0\r\nc=IN IP4 192.0.2.2\r\nm=audio 5000 RTP/AVP 0\r\n";
+    let (here, there) = ((1, 5060), (2, 5060));
+    packet(here, there, message("REGISTER sip:example.org SIP/2.0", "r1", "1 REGISTER", "", "").as_bytes());
+    packet(there, here, message("SIP/2.0 200 OK", "r1", "1 REGISTER", ";tag=r", "").as_bytes());
+    packet(here, there, message("INVITE sip:4712@example.org SIP/2.0", "c1", "1 INVITE", "", "").as_bytes());
+    packet(there, here, message("SIP/2.0 200 OK", "c1", "1 INVITE", ";tag=b", sdp).as_bytes());
+    for n in 0..60_u16 {
+        let mut rtp = vec![0x80, 0];
+        rtp.extend(n.to_be_bytes());
+        rtp.extend((u32::from(n) * 80).to_be_bytes());
+        rtp.extend([0, 0, 0, 9]);
+        rtp.extend([0xff; 80]);
+        packet((1, 4000), (2, 5000), &rtp);
+    }
+    packet(here, there, message("BYE sip:4712@example.org SIP/2.0", "c1", "2 BYE", ";tag=b", "").as_bytes());
+    file
+}
+
+struct Daemon {
+    process: Child,
+    folder: std::path::PathBuf,
+}
+
+impl Daemon {
+    fn start(folder: &Path, replay: bool) -> Self {
+        let config = folder.join("config.json");
+        let settings = serde_json::json!({
+            "ports": ["no-such-port"], "store": folder.join("store"), "socket": folder.join("query.sock"),
+        });
+        std::fs::write(&config, settings.to_string()).unwrap();
+        std::fs::write(folder.join("call.pcap"), sample_call()).unwrap();
+        #[expect(clippy::disallowed_methods, reason = "the test starts the program under test")]
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sniffer"));
+        command.arg("run").arg("--config").arg(&config);
+        if replay {
+            command.arg("--replay").arg(folder.join("call.pcap"));
+        }
+        let log = std::fs::File::options().create(true).append(true).open(folder.join("log")).unwrap();
+        let process = command.stderr(log).spawn().unwrap();
+        Self { process, folder: folder.to_owned() }
+    }
+
+    /// Asks until the answer is the one that is waited for, at most half a minute: the daemon runs in real time.
+    fn ask_until<T>(&mut self, request: &Request, mut wanted: impl FnMut(Response) -> Option<T>) -> T {
+        #[expect(clippy::disallowed_methods, reason = "a deadline in real time: the daemon is another process")]
+        let begin = SystemTime::now();
+        loop {
+            if let Some(found) = self.ask(request).and_then(&mut wanted) {
+                return found;
+            }
+            assert!(begin.elapsed().unwrap_or_default() < Duration::from_secs(30), "no answer: {}", self.log());
+            assert_eq!(self.process.try_wait().unwrap(), None, "it ended: {}", self.log());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn ask(&self, request: &Request) -> Option<Response> {
+        let mut stream = UnixStream::connect(self.folder.join("query.sock")).ok()?;
+        stream.write_all(&frame(&serde_json::to_vec(request).unwrap(), MAX_REQUEST).unwrap()).unwrap();
+        let mut header = [0; 4];
+        stream.read_exact(&mut header).ok()?;
+        let mut body = vec![0; body_length(header, MAX_ANSWER).unwrap()];
+        stream.read_exact(&mut body).unwrap();
+        Some(serde_json::from_slice(&body).unwrap())
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()
+    }
+
+    fn end(&mut self, signal: nix::sys::signal::Signal) -> Option<i32> {
+        let process = nix::unistd::Pid::from_raw(i32::try_from(self.process.id()).unwrap());
+        nix::sys::signal::kill(process, signal).unwrap();
+        self.process.wait().unwrap().code()
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // Where an assertion failed before the end.
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}
+
+fn calls(response: Response) -> Option<Vec<sniffer_core::query::CallSummary>> {
+    match response {
+        Response::Calls { calls, .. } => Some(calls),
+        _ => None,
+    }
+}
+
+fn counters(response: Response) -> Option<Counters> {
+    match response {
+        Response::Counters(counters) => Some(*counters),
+        _ => None,
+    }
+}
+
+#[test]
+fn a_replayed_call_is_shown_kept_over_a_kill_and_a_stop_and_never_logged() {
+    let folder = tempfile::tempdir().unwrap();
+    let list = Request::Calls { limit: 10, before: None };
+    let mut daemon = Daemon::start(folder.path(), true);
+    let shown = daemon.ask_until(&list, |response| {
+        let calls = calls(response)?;
+        calls.first().filter(|call| call.state == CallState::Completed).cloned()
+    });
+    let quality = shown.caller_to_callee.unwrap();
+    assert_eq!((quality.packets, quality.lost, quality.codec.as_deref()), (60, 0, Some("PCMU")));
+    assert_eq!((shown.from.as_str(), shown.final_status), ("sip:4711@example.org", Some(200)));
+    let counted = daemon.ask_until(&Request::Counters, |response| {
+        counters(response).filter(|counters| matches!(counters.store, StoreState::Ok { calls: 1 }))
+    });
+    assert_eq!(counted.received, counted.delivered + counted.waiting);
+    assert_eq!((counted.ports.len(), counted.calls, counted.registrations, counted.rtp_packets), (1, 1, 1, 60));
+    assert_eq!(counted.ports[0].state, sniffer_core::query::PortState::Missing);
+    let refused = daemon.ask(&Request::Registrations { limit: 5 });
+    assert!(
+        matches!(refused, Some(Response::Registrations { registrations, more: false }) if registrations.len() == 1)
+    );
+
+    // No chance to write anything: what the counters said is kept must be there.
+    assert_eq!(daemon.end(nix::sys::signal::Signal::SIGKILL), None);
+    let mut daemon = Daemon::start(folder.path(), false);
+    let kept = daemon.ask_until(&list, |response| calls(response).filter(|calls| !calls.is_empty()));
+    assert_eq!((kept.len(), kept[0].id, kept[0].call_id.as_str()), (1, shown.id, "c1"));
+    assert_eq!(daemon.end(nix::sys::signal::Signal::SIGTERM), Some(0), "{}", daemon.log());
+    assert!(!folder.path().join("query.sock").exists());
+
+    let log = daemon.log();
+    for private in ["4711", "4712", "sip:", "192.0.2.", "c1"] {
+        assert!(!log.contains(private), "{private:?} in the log: {log}");
+    }
+    assert!(log.contains("Capturing"), "{log}");
+}
+
+#[test]
+fn a_store_that_cannot_be_opened_is_said_and_calls_are_shown_all_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("store"), "a file in the place of the folder").unwrap();
+    let mut daemon = Daemon::start(folder.path(), true);
+    let message = daemon.ask_until(&Request::Counters, |response| match counters(response)?.store {
+        StoreState::Failed { message } => Some(message),
+        StoreState::Ok { .. } | StoreState::Off => None,
+    });
+    assert!(message.contains("store"), "{message}");
+    let list = Request::Calls { limit: 10, before: None };
+    daemon.ask_until(&list, |response| calls(response).filter(|calls| calls.len() == 1));
+    assert_eq!(daemon.end(nix::sys::signal::Signal::SIGTERM), Some(0));
+    assert!(folder.path().join("store").is_file());
+}
+
+#[test]
+fn a_request_that_is_too_long_or_not_json_harms_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut daemon = Daemon::start(folder.path(), false);
+    daemon.ask_until(&Request::Counters, counters);
+    let mut stream = UnixStream::connect(folder.path().join("query.sock")).unwrap();
+    stream.write_all(&[0xff, 0xff, 0xff, 0xff]).unwrap();
+    assert_eq!(stream.read(&mut [0; 8]).unwrap(), 0, "the connection is closed");
+    let mut stream = UnixStream::connect(folder.path().join("query.sock")).unwrap();
+    stream.write_all(&frame(b"\"shutdown\"", MAX_REQUEST).unwrap()).unwrap();
+    let mut header = [0; 4];
+    stream.read_exact(&mut header).unwrap();
+    let mut body = vec![0; body_length(header, MAX_ANSWER).unwrap()];
+    stream.read_exact(&mut body).unwrap();
+    assert!(matches!(serde_json::from_slice(&body).unwrap(), Response::Error { .. }));
+    daemon.ask_until(&Request::Counters, counters);
+}

@@ -1,0 +1,14 @@
+//! The sniffer from the outside: captures against their oracles, the schema, hostile input, and the running daemon.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    clippy::wildcard_enum_match_arm,
+    reason = "helpers of tests fail by panicking, like the tests"
+)]
+
+mod captures;
+mod daemon;
+mod hostile;
+mod oracle;
+mod schema;
