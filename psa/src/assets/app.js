@@ -21,7 +21,7 @@
       field.closest(".field")?.classList.toggle("changed",
         [...field.closest(".field").querySelectorAll("input, select, textarea")].some((f) => initial(f) !== current(f)));
     }
-    document.title = isChanged() ? `• ${title}` : title;
+    document.title = isChanged() ? `${title} • changed` : title;
   };
 
   document.addEventListener("input", mark);

@@ -85,6 +85,15 @@ pub fn disks(figures: &Figures) -> Vec<DiskView> {
                     )
                 },
             },
+            // Mounted, and out of this process's sight.
+            Some(&(_, 0)) => DiskView {
+                name,
+                purpose,
+                used: UNKNOWN.into(),
+                free: UNKNOWN.into(),
+                percent: None,
+                state: State::new(Tone::Plain, "Mounted"),
+            },
             Some(&(free, all)) => {
                 let used = all.saturating_sub(free);
                 let full = percent(used, all);
