@@ -1,6 +1,7 @@
 //! Live capture from a port: a TPACKET_V3 ring that is mapped from the kernel (Documentation/networking/packet_mmap).
 //! The only module with unsafe code. It gives frames away and sends nothing.
 
+mod interface;
 mod ring;
 
 use std::time::Duration;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use sniffer_core::{decode::LinkType, engine::FrameMeta};
 use thiserror::Error;
 
+pub use interface::link;
 pub use ring::Ring;
 
 /// Why a port cannot be captured.
@@ -79,10 +81,4 @@ fn link_type(hardware: u16) -> Result<LinkType, CaptureError> {
         519 | 65534 => Ok(LinkType::RawIp),
         other => Err(CaptureError::HardwareType(other)),
     }
-}
-
-/// Says whether an interface can receive.
-#[must_use]
-pub fn link(name: &str) -> Link {
-    ring::link(name)
 }

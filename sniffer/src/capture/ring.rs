@@ -2,7 +2,6 @@
 #![expect(unsafe_code, reason = "packet sockets, mmap and ioctl have no safe interface; conventions.md, 22")]
 
 use std::{
-    ffi::CString,
     io,
     mem::size_of,
     os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd},
@@ -14,7 +13,7 @@ use std::{
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use sniffer_core::{decode::LinkType, engine::FrameMeta, time::Timestamp};
 
-use super::{CaptureError, Frame, Layout, Link, Statistics, link_type};
+use super::{CaptureError, Frame, Layout, Statistics, interface::index, link_type};
 
 /// linux/if_packet.h: do not give us what this machine sends.
 const PACKET_IGNORE_OUTGOING: libc::c_int = 23;
@@ -264,41 +263,6 @@ impl Drop for Map {
     }
 }
 
-/// Says whether an interface can receive.
-#[must_use]
-pub fn link(name: &str) -> Link {
-    if index(name).is_none() {
-        return Link::Missing;
-    }
-    // SAFETY: a system call without pointers; the result is checked.
-    let socket = unsafe { libc::socket(libc::AF_UNIX, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0) };
-    if socket < 0 {
-        return Link::Down;
-    }
-    // SAFETY: the descriptor was made above and belongs to nobody else.
-    let socket = unsafe { OwnedFd::from_raw_fd(socket) };
-    // SAFETY: ifreq is plain numbers, for which zero is a value.
-    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
-    for (place, byte) in request.ifr_name.iter_mut().zip(name.bytes().take(15)) {
-        *place = byte.cast_signed();
-    }
-    // SAFETY: the request is a local ifreq whose name ends with a zero; the kernel writes its flags into it.
-    let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFFLAGS, &raw mut request) };
-    if result != 0 {
-        return Link::Missing;
-    }
-    // SAFETY: SIOCGIFFLAGS has filled this member of the union.
-    let flags = libc::c_int::from(unsafe { request.ifr_ifru.ifru_flags });
-    if flags & libc::IFF_UP != 0 && flags & libc::IFF_RUNNING != 0 { Link::Up } else { Link::Down }
-}
-
-fn index(name: &str) -> Option<libc::c_int> {
-    let name = CString::new(name).ok()?;
-    // SAFETY: the pointer is to a string that ends with a zero and lives through the call.
-    let index = unsafe { libc::if_nametoindex(name.as_ptr()) };
-    libc::c_int::try_from(index).ok().filter(|&index| index != 0)
-}
-
 fn bind(socket: &OwnedFd, interface: libc::c_int) -> Result<(), CaptureError> {
     // SAFETY: sockaddr_ll is plain numbers, for which zero is a value.
     let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
@@ -382,8 +346,8 @@ mod tests {
     }
 
     #[test]
-    fn the_loopback_is_up_and_a_port_that_is_not_there_is_missing() {
-        assert_eq!(link("no-such-port"), Link::Missing);
+    fn a_port_that_is_not_there_is_missing() {
+        assert_eq!(crate::capture::link("no-such-port"), crate::capture::Link::Missing);
         let layout = Layout { block: 4096, blocks: 2, wait: Duration::from_millis(5) };
         assert!(matches!(Ring::open("no-such-port", layout), Err(CaptureError::Missing)));
     }

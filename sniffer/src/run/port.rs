@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use caps::{CapSet, Capability, CapsHashSet};
 use sniffer_core::query::PortState;
 use tracing::{info, warn};
 
@@ -21,6 +22,7 @@ pub fn opener() -> Result<mpsc::Sender<Open>> {
     let (sender, requests) = mpsc::channel::<Open>();
     let layout = Layout { block: limits::RING_BLOCK, blocks: limits::RING_BLOCKS, wait: limits::RING_BLOCK_WAIT };
     let thread = Builder::new().name("opener".into()).spawn(move || {
+        keep_net_raw();
         for (name, answer) in requests {
             // Who asked may have stopped.
             drop(answer.send(Ring::open(&name, layout)));
@@ -28,6 +30,21 @@ pub fn opener() -> Result<mpsc::Sender<Open>> {
     });
     thread.context("start the thread that opens ports")?;
     Ok(sender)
+}
+
+/// Gives up all capabilities of this thread but CAP_NET_RAW.
+fn keep_net_raw() {
+    let held = caps::has_cap(None, CapSet::Permitted, Capability::CAP_NET_RAW).unwrap_or(false);
+    let kept: CapsHashSet = held.then_some(Capability::CAP_NET_RAW).into_iter().collect();
+    let none = CapsHashSet::new();
+    // In this order: what is not permitted can be neither effective nor inheritable.
+    for (set, kept) in
+        [(CapSet::Ambient, &none), (CapSet::Inheritable, &none), (CapSet::Effective, &kept), (CapSet::Permitted, &kept)]
+    {
+        if let Err(error) = caps::set(None, set, kept) {
+            warn!("Capabilities could not be given up: {error}");
+        }
+    }
 }
 
 /// Starts the reader of the port at this place of the configuration.
