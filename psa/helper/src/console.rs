@@ -1,7 +1,7 @@
 //! What the machine's screen and serial line show before anybody logs in: where the pages are, and how to trust them.
 //!
 //! Plain lines, printed again only when something changed, so that a serial log reads well. Tests read the lines
-//! `Address: https://…/`, `Fingerprint: …` (32 pairs on two lines) and `Setup code: …`.
+//! `Address: https://…/`, `Fingerprint:  AA:BB:…` (one line of 32 pairs) and `Setup code: XXXX-…`.
 
 use crate::client;
 use psa_model::protocol::{Console, Request, Response};
@@ -16,8 +16,9 @@ use std::time::Duration;
 const EVERY: Duration = Duration::from_secs(2);
 /// Clears the screen and goes to its top (ECMA-48 ED, CUP). Once, at the start.
 const CLEAR: &str = "\x1b[2J\x1b[H";
-/// Pairs of a fingerprint on a line: 16 of them and the label are 61 columns.
-const PAIRS: usize = 16;
+/// 14 columns, so that a screen of 80 breaks the 95 of a fingerprint after its 22nd pair, and not inside one. In a log
+/// it stays one line, which can be copied.
+const FINGERPRINT: &str = "Fingerprint:  ";
 
 /// Shows the state until it is stopped, or once.
 ///
@@ -49,7 +50,7 @@ pub fn run(socket: &Path, once: bool, out: &mut impl Write) -> io::Result<()> {
     }
 }
 
-/// The screen's text, in at most 80 columns.
+/// The screen's text. Only the fingerprint is longer than 80 columns.
 #[must_use]
 pub fn screen(console: &Console) -> String {
     let mut text = String::new();
@@ -65,9 +66,7 @@ pub fn screen(console: &Console) -> String {
     for address in &console.addresses {
         line("Address: ", &url(*address));
     }
-    for (at, pairs) in fingerprint(&console.fingerprint).iter().enumerate() {
-        line(if at == 0 { "Fingerprint: " } else { "             " }, pairs);
-    }
+    line(FINGERPRINT, &console.fingerprint);
     if let Some(code) = &console.setup_code {
         line("Setup code: ", code.expose());
     }
@@ -92,14 +91,6 @@ fn url(address: IpAddr) -> String {
     }
 }
 
-fn fingerprint(text: &str) -> Vec<String> {
-    let pairs: Vec<&str> = text.split(':').filter(|pair| !pair.is_empty()).collect();
-    let lines: Vec<String> = pairs.chunks(PAIRS).map(|chunk| chunk.join(":")).collect();
-    let last = lines.len().saturating_sub(1);
-    // A colon at the end says that it goes on.
-    lines.into_iter().enumerate().map(|(at, line)| if at < last { line + ":" } else { line }).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,10 +108,10 @@ mod tests {
 
     #[test]
     fn the_screen_says_where_and_how_to_begin() {
-        let pairs = ["AB"; 16].join(":");
+        let pairs = ["AB"; 32].join(":");
         let expected = format!(
             "\nCallward 0.1.0\nHost name: callward-0a1b2c\n\nAddress: https://192.0.2.7/\n\
-             Address: https://[2001:db8::7]/\nFingerprint: {pairs}:\n             {pairs}\n\
+             Address: https://[2001:db8::7]/\nFingerprint:  {pairs}\n\
              Setup code: 7K2M-Q9XD-44TB-PZ0R\n\nState: open the address in a browser and enter the setup code\n\n"
         );
         assert_eq!(screen(&console(&["192.0.2.7", "2001:db8::7"], Some("7K2M-Q9XD-44TB-PZ0R"))), expected);
@@ -130,7 +121,9 @@ mod tests {
     fn the_screen_shows_no_code_when_none_is_needed_and_fits_80_columns() {
         let text = screen(&console(&["2001:db8:1111:2222:3333:4444:5555:6666"], None));
         assert!(!text.contains("Setup code") && text.contains("State: ready"), "{text}");
-        assert!(text.lines().all(|line| line.len() <= 80), "{text}");
+        let is_short = |line: &str| line.len() <= 80 || line.starts_with(FINGERPRINT);
+        assert!(text.lines().all(is_short), "{text}");
+        assert_eq!((80 - FINGERPRINT.len()) % "AB:".len(), 0, "an 80-column screen breaks between two pairs");
         assert!(screen(&console(&[], None)).contains("State: waiting for an address"));
     }
 }

@@ -77,3 +77,9 @@ pub const MAX_OPENING_ATTEMPTS: u64 = 2;
 
 /// Memory that the store may use as a cache, in bytes. All of it is under a few MiB.
 pub const STORE_CACHE: u64 = 4 * 1024 * 1024;
+
+/// How often a lock is looked at that sled has not yet let go of: with the pause, 5 s in all.
+pub const STORE_LOCK_LOOKS: u32 = 500;
+
+/// Pause between two looks at sled's lock.
+pub const STORE_LOCK_PAUSE: Duration = Duration::from_millis(10);

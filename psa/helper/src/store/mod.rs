@@ -188,14 +188,8 @@ impl Durable {
         if !existed {
             disk.make_folder(db_folder, 0o700)?;
         }
-        let db = sled::Config::new()
-            .path(db_folder)
-            .cache_capacity(limits::STORE_CACHE)
-            .flush_every_ms(None)
-            .mode(sled::Mode::LowSpace)
-            .open()?;
         let store = Self {
-            db,
+            db: open_sled(db_folder)?,
             folder: db_folder.to_owned(),
             export: export.to_owned(),
             disk: disk.clone(),
@@ -313,6 +307,26 @@ impl Durable {
             })
             .collect()
     }
+}
+
+/// Opens sled. It lets go of its lock a little after it was dropped; the store's own lock is held here, so nobody else
+/// has it, and waiting is right where setting the store aside would not be.
+fn open_sled(folder: &Path) -> Result<sled::Db, StoreError> {
+    let config = sled::Config::new()
+        .path(folder)
+        .cache_capacity(limits::STORE_CACHE)
+        .flush_every_ms(None)
+        .mode(sled::Mode::LowSpace);
+    for _ in 0..limits::STORE_LOCK_LOOKS {
+        match config.open() {
+            // sled has no variant for it.
+            Err(sled::Error::Io(error)) if error.to_string().contains("could not acquire lock") => {
+                std::thread::sleep(limits::STORE_LOCK_PAUSE);
+            }
+            other => return Ok(other?),
+        }
+    }
+    Err(StoreError::Busy)
 }
 
 /// Renames the broken folder to `store-broken-N`, keeping those of earlier times.

@@ -57,6 +57,17 @@ fn two_helpers_do_not_use_one_store() {
 }
 
 #[test]
+fn a_store_that_is_opened_again_at_once_is_not_taken_for_broken() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = filled(folder.path());
+    for _ in 0..50 {
+        let (store, opened) = Durable::open(&disk, folder.path()).unwrap();
+        assert_eq!(opened, Opened::AsItWas);
+        store.write(Batch::default().put("x", &1_u32).unwrap()).unwrap();
+    }
+}
+
+#[test]
 fn an_export_that_is_one_change_behind_is_mended() {
     let folder = tempfile::tempdir().unwrap();
     let disk = filled(folder.path());
