@@ -17,7 +17,7 @@ pub struct Welcome {
     pub setup_code: Option<String>,
 }
 
-/// Reads the newest welcome in what the console printed. `None` while address or fingerprint is missing.
+/// Reads the newest welcome in what the console printed. `None` while there is no fingerprint.
 #[must_use]
 pub fn parse(text: &str) -> Option<Welcome> {
     let values = |label: &str| -> Vec<String> {
@@ -32,7 +32,7 @@ pub fn parse(text: &str) -> Option<Welcome> {
         }
     }
     let setup_code = values("Setup code:").into_iter().rev().find(|value| is_code(value));
-    (!addresses.is_empty()).then_some(Welcome { addresses, fingerprint, setup_code })
+    Some(Welcome { addresses, fingerprint, setup_code })
 }
 
 /// Waits for a welcome with a setup code on the console, beyond the first `mark` bytes.
@@ -40,15 +40,12 @@ pub fn parse(text: &str) -> Option<Welcome> {
 /// # Errors
 /// When it does not come in time, or the boot fails.
 pub fn wait_for_setup(serial: &Serial, mark: usize, limit: Duration) -> Result<Welcome> {
-    serial.wait_after(mark, limit, |line| line.contains("Setup code:").then_some(()))?;
-    serial.wait_after(mark, limit, |line| line.contains("Fingerprint:").then_some(()))?;
-    // The welcome is printed as a whole; the last of its lines may still be on its way.
-    let whole = || {
-        let text = serial.text();
-        parse(text.get(mark..).unwrap_or_default()).filter(|welcome| welcome.setup_code.is_some())
-    };
-    let found = crate::clock::wait_until(limit, || Ok::<_, anyhow::Error>(whole()))?;
-    found.ok_or_else(|| anyhow::anyhow!("no whole welcome on the console:\n{}", crate::process::tail(&serial.text(), 60)))
+    serial.wait_after(mark, limit, |line| line.contains("State: open the address").then_some(()))?;
+    let text = serial.text();
+    let welcome = parse(text.get(mark..).unwrap_or_default());
+    welcome
+        .filter(|welcome| welcome.setup_code.is_some() && !welcome.addresses.is_empty())
+        .ok_or_else(|| anyhow::anyhow!("no whole welcome on the console:\n{}", crate::process::tail(&text, 60)))
 }
 
 fn fingerprint(value: &str) -> Option<String> {

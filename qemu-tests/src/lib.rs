@@ -2,13 +2,18 @@
 //! goes through a shell; every program that is started ends with the harness.
 #![forbid(unsafe_code)]
 
+pub mod admin;
+pub mod browser;
 pub mod clock;
 pub mod console;
+pub mod headless;
 pub mod https;
 pub mod machine;
 pub mod process;
 pub mod qmp;
 pub mod replay;
+pub mod scratch;
 pub mod serial;
+pub mod stop;
 pub mod traffic;
 pub mod wire;

@@ -25,12 +25,24 @@ const NOBODY: u32 = 65534;
 
 type Job = (Command, Sender<std::io::Result<Child>>);
 
+/// What a program may do. Only root has something to give up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Privileges {
+    /// Those of the harness.
+    #[default]
+    Kept,
+    /// The harness's user, without any capability.
+    NoCapabilities,
+    /// The user nobody, without any capability.
+    Nobody,
+}
+
 /// A program to start: its path, a list of arguments, never a shell.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Program {
     path: PathBuf,
     arguments: Vec<std::ffi::OsString>,
-    unprivileged: bool,
+    privileges: Privileges,
     log: Option<PathBuf>,
     folder: Option<PathBuf>,
     environment: Vec<(String, String)>,
@@ -42,7 +54,7 @@ impl Program {
         Self {
             path: path.as_ref().to_owned(),
             arguments: Vec::new(),
-            unprivileged: false,
+            privileges: Privileges::Kept,
             log: None,
             folder: None,
             environment: Vec::new(),
@@ -70,10 +82,10 @@ impl Program {
         self
     }
 
-    /// Runs it as nobody and with no capability, where the harness itself is root.
+    /// Runs it with these privileges.
     #[must_use]
-    pub fn unprivileged(mut self) -> Self {
-        self.unprivileged = nix::unistd::geteuid().is_root();
+    pub fn privileges(mut self, privileges: Privileges) -> Self {
+        self.privileges = privileges;
         self
     }
 
@@ -99,10 +111,18 @@ impl Program {
     fn command(&self) -> Command {
         let mut command = Command::new(SETPRIV);
         command.args(["--pdeathsig", "KILL"]);
-        if self.unprivileged {
+        let is_root = nix::unistd::geteuid().is_root();
+        let (drops_user, drops_capabilities) = match self.privileges {
+            Privileges::Kept => (false, false),
+            Privileges::NoCapabilities => (false, is_root),
+            Privileges::Nobody => (is_root, is_root),
+        };
+        if drops_user {
             let nobody = NOBODY.to_string();
-            command.args(["--reuid", &nobody, "--regid", &nobody, "--clear-groups", "--no-new-privs"]);
-            command.args(["--inh-caps=-all", "--ambient-caps=-all", "--bounding-set=-all"]);
+            command.args(["--reuid", &nobody, "--regid", &nobody, "--clear-groups"]);
+        }
+        if drops_capabilities {
+            command.args(["--no-new-privs", "--inh-caps=-all", "--ambient-caps=-all", "--bounding-set=-all"]);
         }
         command.arg("--").arg(&self.path).args(&self.arguments).stdin(Stdio::null());
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
@@ -264,8 +284,9 @@ mod tests {
 
     #[test]
     fn an_unprivileged_program_is_nobody_without_capabilities() {
-        let output = Program::new("/usr/bin/cat").arg("/proc/self/status").unprivileged().run().unwrap();
+        let output = Program::new("/usr/bin/cat").arg("/proc/self/status").privileges(Privileges::Nobody).run().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         assert!(text.contains("CapEff:\t0000000000000000"), "{text}");
+        assert!(!nix::unistd::geteuid().is_root() || text.contains("Uid:\t65534"), "{text}");
     }
 }

@@ -38,9 +38,17 @@ pub struct Played {
 /// # Errors
 /// When the machine takes no more frames.
 pub fn play(wire: &Wire, frames: &[TimedFrame], speed: Speed) -> Result<Played> {
+    play_while(wire, frames, speed, || true)
+}
+
+/// Plays frames into a port as long as `go_on` says so.
+///
+/// # Errors
+/// When the machine takes no more frames.
+pub fn play_while(wire: &Wire, frames: &[TimedFrame], speed: Speed, go_on: impl Fn() -> bool) -> Result<Played> {
     let start = clock::now();
     let mut played = Played::default();
-    for frame in frames {
+    for frame in frames.iter().take_while(|_| go_on()) {
         if speed == Speed::Recorded {
             clock::wait_for_moment(start + frame.at);
         }

@@ -1,0 +1,10 @@
+//! The pages in a browser, on this computer: PSA, helper and sniffer with a scratch root folder and no privileges.
+//! Pictures of every page go to `CALLWARD_PICTURES`, or below the build's folder.
+#![expect(clippy::print_stderr, reason = "a test says where its pictures are")]
+
+mod hostile;
+mod keyboard;
+mod look;
+mod settings;
+mod setup;
+mod stage;
