@@ -9,6 +9,7 @@ pub mod console;
 pub mod headless;
 pub mod https;
 pub mod machine;
+pub mod probe;
 pub mod process;
 pub mod qmp;
 pub mod replay;

@@ -56,7 +56,7 @@ fn main() -> Result<()> {
     if let Some(port) = arguments.port {
         builder = builder.port(port);
     }
-    println!("== booting the appliance: UEFI, signed kernel, verified root (about a minute without hardware support)");
+    println!("== booting the appliance: UEFI, own kernel, verified root (about a minute without hardware support)");
     let mut machine = builder.start()?;
     fs::write(&pid_file, std::process::id().to_string())?;
     let ready = machine.wait_for_psa()?;
@@ -82,8 +82,8 @@ fn main() -> Result<()> {
     match outcome {
         Ok(()) if arguments.headless => println!("PASS all"),
         Ok(()) => {
-            println!("== shutting the machine down");
-            machine.shut_down()?;
+            println!("== switching the machine off; the next run finds its account and its calls");
+            machine.cut_power()?;
         }
         Err(error) => {
             println!("FAIL {error:#}");

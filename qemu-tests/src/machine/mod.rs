@@ -125,17 +125,6 @@ impl Machine {
         self.qmp.status()
     }
 
-    /// Asks the operating system to shut down and waits for the machine's end.
-    ///
-    /// # Errors
-    /// When it does not end in time.
-    pub fn shut_down(mut self) -> Result<()> {
-        self.qmp.tell(Command::PowerDown)?;
-        let status = self.qemu.wait(BOOT_LIMIT).with_context(|| crate::process::tail(&self.serial.text(), 60))?;
-        anyhow::ensure!(status.success(), "QEMU ended with {status}");
-        Ok(())
-    }
-
     /// Cuts the power.
     ///
     /// # Errors

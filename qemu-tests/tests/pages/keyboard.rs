@@ -63,11 +63,13 @@ fn login_change_and_undo_need_no_mouse() {
 }
 
 fn wait_for(browser: &Browser, heading: &str) {
-    wait(browser, heading, || browser.script("return document.querySelector('h1')?.innerText ?? ''", &[]).unwrap() == heading);
+    let script = "return document.querySelector('h1')?.innerText ?? ''";
+    // Between two pages there is no document to ask.
+    wait(browser, heading, || browser.script(script, &[]).is_ok_and(|found| found == heading));
 }
 
 fn wait_for_text(browser: &Browser, text: &str) {
-    wait(browser, text, || browser.text().unwrap().contains(text));
+    wait(browser, text, || browser.text().is_ok_and(|found| found.contains(text)));
 }
 
 fn wait(browser: &Browser, what: &str, mut is_so: impl FnMut() -> bool) {
