@@ -4,6 +4,10 @@ use crate::browser::Browser;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// The longest that the machine makes a guesser wait is somewhat less.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Somebody at a browser.
 #[derive(Debug)]
@@ -65,6 +69,19 @@ impl Admin<'_> {
             self.browser.fill(&format!("input[name={field}]"), text)?;
         }
         self.browser.follow(&self.browser.button("Create account")?)
+    }
+
+    /// Does something that the machine slows down after failures, again and again until it no longer says "wait".
+    ///
+    /// # Errors
+    /// Those of `act`, or when the limit is over.
+    pub fn patiently(&self, act: impl Fn() -> Result<()>) -> Result<()> {
+        let found = crate::clock::wait_until(PATIENCE, || {
+            act()?;
+            let text = self.browser.text()?.to_lowercase();
+            Ok::<_, anyhow::Error>((!text.contains("too many failures")).then_some(()))
+        })?;
+        found.with_context(|| format!("still to wait after {} s", PATIENCE.as_secs()))
     }
 
     /// Logs in. Ends where the product leads.
@@ -259,8 +276,13 @@ mod tests {
     #[test]
     fn each_way_of_a_call_has_its_own_figures() {
         let cells = [
-            ("From", "100 @a"), ("To", "200 @b"), ("Outcome", "Answered"), ("Codec", "→ PCMA\n← G729"),
-            ("Lost", "3.0 %\n0.0 %"), ("Jitter", "1.2 ms\n–"), ("MOS", "▲ 3.42\n4.10"),
+            ("From", "100 @a"),
+            ("To", "200 @b"),
+            ("Outcome", "Answered"),
+            ("Codec", "→ PCMA\n← G729"),
+            ("Lost", "3.0 %\n0.0 %"),
+            ("Jitter", "1.2 ms\n–"),
+            ("MOS", "▲ 3.42\n4.10"),
         ];
         let row = call_row(cells.iter().map(|(head, text)| ((*head).into(), (*text).into())).collect()).unwrap();
         let forth = Quality { codec: "PCMA".into(), lost_percent: 3.0, jitter_ms: Some(1.2), mos: Some(3.42) };

@@ -63,7 +63,8 @@ fn is_code(value: &str) -> bool {
 mod tests {
     use super::*;
 
-    const PRINT: &str = "AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99";
+    const PRINT: &str =
+        "AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99";
 
     #[test]
     fn a_welcome_is_read_from_between_other_lines() {

@@ -45,11 +45,15 @@ pub fn journey(machine: &Machine, welcome: &Welcome, caller: &str) -> Result<See
     let is_rated = |way: &Option<Quality>| way.as_ref().is_some_and(|way| way.mos.is_some());
     let is_ours = |row: &CallRow| row.from.starts_with(caller) && row.state == "Answered";
     let call = wait_for_call(&admin, CALL_LIMIT, |row| is_ours(row) && is_rated(&row.forth) && is_rated(&row.back))?;
-    let line = |name: &str, value: Option<f64>| value.map_or_else(|| format!("{name} –"), |value| format!("{name} {value}"));
+    let line =
+        |name: &str, value: Option<f64>| value.map_or_else(|| format!("{name} –"), |value| format!("{name} {value}"));
     for (arrow, way) in [("→", &call.forth), ("←", &call.back)] {
         let way = way.as_ref().context("a way of the call")?;
         let (jitter, mos) = (line("jitter ms", way.jitter_ms), line("MOS", way.mos));
-        passed.push(format!("the call of {} is on the Calls page: {arrow} {}, lost {} %, {jitter}, {mos}", call.from, way.codec, way.lost_percent));
+        passed.push(format!(
+            "the call of {} is on the Calls page: {arrow} {}, lost {} %, {jitter}, {mos}",
+            call.from, way.codec, way.lost_percent
+        ));
     }
     Ok(Seen { call, passed })
 }
@@ -59,6 +63,7 @@ pub fn journey(machine: &Machine, welcome: &Welcome, caller: &str) -> Result<See
 /// # Errors
 /// When the limit is over; the message has the page's text.
 pub fn wait_for_call(admin: &Admin<'_>, limit: Duration, is_it: impl Fn(&CallRow) -> bool) -> Result<CallRow> {
-    let found = crate::clock::wait_until(limit, || Ok::<_, anyhow::Error>(admin.read_calls()?.into_iter().find(&is_it)))?;
+    let found =
+        crate::clock::wait_until(limit, || Ok::<_, anyhow::Error>(admin.read_calls()?.into_iter().find(&is_it)))?;
     found.with_context(|| format!("not on the Calls page:\n{}", admin.browser.text().unwrap_or_default()))
 }

@@ -103,7 +103,10 @@ pub fn certificate(server: SocketAddr) -> Result<Certificate> {
 pub fn expect_certificate(server: SocketAddr, fingerprint: &str) -> Result<Certificate> {
     let found = certificate(server)?;
     if found.fingerprint != fingerprint {
-        bail!("{server} shows a certificate with fingerprint {}, and the console says {fingerprint}", found.fingerprint);
+        bail!(
+            "{server} shows a certificate with fingerprint {}, and the console says {fingerprint}",
+            found.fingerprint
+        );
     }
     Ok(found)
 }
@@ -144,7 +147,8 @@ fn parse(bytes: &[u8]) -> Option<Answer> {
     let (head, body) = text.split_once("\r\n\r\n")?;
     let mut lines = head.lines();
     let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
-    let field = |line: &str| line.split_once(':').map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()));
+    let field =
+        |line: &str| line.split_once(':').map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()));
     Some(Answer { status, headers: lines.filter_map(field).collect(), body: body.to_owned() })
 }
 
@@ -152,7 +156,11 @@ fn parse(bytes: &[u8]) -> Option<Answer> {
 ///
 /// # Errors
 /// When the limit is over (with the last failure), or `alive` fails.
-pub fn wait_until_answers(server: SocketAddr, limit: Duration, mut alive: impl FnMut() -> Result<()>) -> Result<Answer> {
+pub fn wait_until_answers(
+    server: SocketAddr,
+    limit: Duration,
+    mut alive: impl FnMut() -> Result<()>,
+) -> Result<Answer> {
     let mut last = None;
     let found = clock::wait_until(limit, || {
         alive()?;

@@ -4,7 +4,9 @@
 use crate::wire::Wire;
 use anyhow::{Context, Result, bail};
 use etherparse::icmpv6::TYPE_NEIGHBOR_SOLICITATION;
-use etherparse::{Icmpv4Type, Icmpv6Type, IcmpEchoHeader, LinkSlice, NetSlice, PacketBuilder, SlicedPacket, TransportSlice};
+use etherparse::{
+    IcmpEchoHeader, Icmpv4Type, Icmpv6Type, LinkSlice, NetSlice, PacketBuilder, SlicedPacket, TransportSlice,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
@@ -227,7 +229,11 @@ impl Stranger {
         let mut found = Ports { open: BTreeSet::from([known_open]), refused: BTreeSet::new() };
         for frame in wire.received().iter().skip(begin) {
             if let Some(answer) = tcp_answer(frame, target).filter(|answer| answer.to == 40_000) {
-                if answer.is_open { found.open.insert(answer.from) } else { found.refused.insert(answer.from) };
+                if answer.is_open {
+                    found.open.insert(answer.from)
+                } else {
+                    found.refused.insert(answer.from)
+                };
             }
         }
         Ok(found)
@@ -247,6 +253,9 @@ impl Stranger {
         }
         let is_answer = |frame: &&Vec<u8>| {
             let Ok(packet) = SlicedPacket::from_ethernet(frame) else { return false };
+            if sender(&packet) != Some(target.mac) {
+                return false;
+            }
             match packet.transport {
                 Some(TransportSlice::Udp(udp)) => udp.destination_port() == 42_000,
                 Some(TransportSlice::Icmpv4(icmp)) => icmp.type_u8() == 3,
@@ -259,7 +268,8 @@ impl Stranger {
 
     fn touch(&self, wire: &Wire, target: &Target, port: u16, from: u16) -> Result<()> {
         let question = self.tcp(target, from, port, false)?;
-        let answered = |frame: &[u8]| tcp_answer(frame, target).filter(|answer| answer.to == from && answer.from == port);
+        let answered =
+            |frame: &[u8]| tcp_answer(frame, target).filter(|answer| answer.to == from && answer.from == port);
         let answer = self.ask(wire, &question, answered)?;
         match answer {
             Some(Answer { is_open: true, .. }) => wire.send(&self.tcp(target, from, port, true)?),
@@ -277,7 +287,8 @@ struct Answer {
 
 fn tcp_answer(frame: &[u8], target: &Target) -> Option<Answer> {
     let packet = SlicedPacket::from_ethernet(frame).ok()?;
-    if source(&packet)? != target.ip {
+    // QEMU's router on the same network refuses connections in the target's name; only the Ethernet address tells.
+    if source(&packet)? != target.ip || sender(&packet)? != target.mac {
         return None;
     }
     let Some(TransportSlice::Tcp(tcp)) = packet.transport else { return None };
@@ -345,10 +356,11 @@ pub fn addresses_of(frames: &[Vec<u8>], mac: [u8; 6]) -> BTreeMap<IpAddr, u64> {
     let mut found = BTreeMap::new();
     for frame in frames {
         let Ok(packet) = SlicedPacket::from_ethernet(frame) else { continue };
-        if let (Some(from), Some(ip)) = (sender(&packet), source(&packet)) {
-            if from == mac && !ip.is_unspecified() {
-                *found.entry(ip).or_insert(0) += 1;
-            }
+        if let (Some(from), Some(ip)) = (sender(&packet), source(&packet))
+            && from == mac
+            && !ip.is_unspecified()
+        {
+            *found.entry(ip).or_insert(0) += 1;
         }
     }
     found

@@ -284,7 +284,8 @@ mod tests {
 
     #[test]
     fn an_unprivileged_program_is_nobody_without_capabilities() {
-        let output = Program::new("/usr/bin/cat").arg("/proc/self/status").privileges(Privileges::Nobody).run().unwrap();
+        let output =
+            Program::new("/usr/bin/cat").arg("/proc/self/status").privileges(Privileges::Nobody).run().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         assert!(text.contains("CapEff:\t0000000000000000"), "{text}");
         assert!(!nix::unistd::geteuid().is_root() || text.contains("Uid:\t65534"), "{text}");

@@ -62,7 +62,10 @@ pub fn programs() -> Result<PathBuf> {
     };
     for program in PROGRAMS {
         if !folder.join(program).is_file() {
-            bail!("no {program} in {}: cargo build -p psa -p psa-helper -p sniffer, or set CALLWARD_BIN_DIR", folder.display());
+            bail!(
+                "no {program} in {}: cargo build -p psa -p psa-helper -p sniffer, or set CALLWARD_BIN_DIR",
+                folder.display()
+            );
         }
     }
     Ok(folder)
@@ -78,7 +81,8 @@ impl Scratch {
             Some(_) => None,
             None => Some(tempfile::Builder::new().prefix("callward-scratch-").tempdir()?),
         };
-        let folder = settings.folder.as_deref().or(temporary.as_ref().map(tempfile::TempDir::path)).context("a folder")?;
+        let folder =
+            settings.folder.as_deref().or(temporary.as_ref().map(tempfile::TempDir::path)).context("a folder")?;
         fs::create_dir_all(folder)?;
         let root = folder.join("root");
         // A folder that is kept may lie where only its owner reaches it.
@@ -148,7 +152,9 @@ impl Place<'_> {
             if copy.exists() {
                 fs::remove_file(&copy)?;
             }
-            fs::hard_link(&source, &copy).or_else(|_| fs::copy(&source, &copy).map(drop)).context("copy the programs")?;
+            fs::hard_link(&source, &copy)
+                .or_else(|_| fs::copy(&source, &copy).map(drop))
+                .context("copy the programs")?;
         }
         for folder in ["run/psa-helper", "run/sniffer", "capture/sniffer", "state", "etc"] {
             fs::create_dir_all(self.root.join(folder))?;

@@ -138,6 +138,21 @@ impl Serial {
         fatal(self.text.lock().text.get(mark..)?)
     }
 
+    /// Waits for a text that may stand in a line which does not end, such as a prompt.
+    ///
+    /// # Errors
+    /// When the limit is over or the machine ends.
+    pub fn wait_for_prompt(&self, prompt: &str, limit: Duration) -> Result<()> {
+        let found = clock::wait_until(limit, || {
+            let state = self.text.lock();
+            if state.closed {
+                bail!("the machine ended\n{}", tail(&state.text, TAIL));
+            }
+            Ok(state.text.contains(prompt).then_some(()))
+        })?;
+        found.with_context(|| format!("no {prompt:?} for {} s\n{}", limit.as_secs(), tail(&self.text(), TAIL)))
+    }
+
     fn wait<T>(&self, mark: usize, limit: Duration, find: impl Fn(&str) -> Option<T>) -> Result<T> {
         let end = clock::now() + limit;
         let mut state = self.text.lock();

@@ -30,11 +30,8 @@ fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let stop = Stop::watch()?;
     println!("== starting psa-helper, sniffer and psa (folder: {})", arguments.scratch.display());
-    let settings = Settings {
-        folder: Some(arguments.scratch.clone()),
-        capture: arguments.capture,
-        port: Some(arguments.port),
-    };
+    let settings =
+        Settings { folder: Some(arguments.scratch.clone()), capture: arguments.capture, port: Some(arguments.port) };
     let mut scratch = Scratch::start(&settings)?;
     println!("Address:     {}", scratch.url());
     println!("Fingerprint: {}", scratch.welcome.fingerprint);

@@ -13,8 +13,8 @@ use qemu_tests::stop::Stop;
 use qemu_tests::traffic::{CallPlan, Faults, Plan, Traffic};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -67,11 +67,13 @@ fn main() -> Result<()> {
     println!("== playing a sample call into the monitoring port, again and again");
     let is_over = Arc::new(AtomicBool::new(false));
     let outcome = if arguments.headless {
-        alongside(&machine, &is_over, || headless::journey(&machine, &welcome, CALLER).map(|seen| {
-            for line in &seen.passed {
-                println!("PASS {line}");
-            }
-        }))
+        alongside(&machine, &is_over, || {
+            headless::journey(&machine, &welcome, CALLER).map(|seen| {
+                for line in &seen.passed {
+                    println!("PASS {line}");
+                }
+            })
+        })
     } else {
         explain(&machine, &welcome, &pid_file);
         let flag = Arc::clone(&is_over);

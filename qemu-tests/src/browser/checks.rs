@@ -83,7 +83,13 @@ impl Browser {
         let violation = |entry: &Value| Violation {
             rule: text(entry, "id"),
             help: text(entry, "help"),
-            elements: entry.get("nodes").and_then(Value::as_array).into_iter().flatten().map(|node| text(node, "html")).collect(),
+            elements: entry
+                .get("nodes")
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten()
+                .map(|node| text(node, "html"))
+                .collect(),
         };
         Ok(found.iter().map(violation).collect())
     }
@@ -95,7 +101,8 @@ impl Browser {
     /// When the browser is gone.
     pub fn complaints(&self) -> Result<Vec<String>> {
         let is_complaint = |line: &String| {
-            let is_status = ["401", "403", "409", "422", "429"].iter().any(|code| line.contains(&format!("status of {code}")));
+            let is_status =
+                ["401", "403", "409", "422", "429"].iter().any(|code| line.contains(&format!("status of {code}")));
             !is_status
         };
         Ok(self.log()?.into_iter().filter(is_complaint).collect())
@@ -108,5 +115,18 @@ impl Browser {
     pub fn overflow(&self) -> Result<i64> {
         let script = "return document.documentElement.scrollWidth - document.documentElement.clientWidth";
         self.script(script, &[])?.as_i64().context("a number of pixels")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::AXE;
+    use openssl::hash::{MessageDigest, hash};
+
+    #[test]
+    fn axe_is_the_one_that_was_looked_at() {
+        let sum = hash(MessageDigest::sha256(), AXE.as_bytes()).unwrap();
+        let text: String = sum.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert!(include_str!("../../README.md").contains(&text), "{text} is not the sum in README.md");
     }
 }

@@ -28,7 +28,12 @@ enum Method {
 
 impl Driver {
     /// Waits for chromedriver and opens a session.
-    pub fn start(port: u16, capabilities: &Value, limit: Duration, mut alive: impl FnMut() -> Result<()>) -> Result<Self> {
+    pub fn start(
+        port: u16,
+        capabilities: &Value,
+        limit: Duration,
+        mut alive: impl FnMut() -> Result<()>,
+    ) -> Result<Self> {
         let config = Agent::config_builder().http_status_as_error(false).timeout_global(Some(CALL_LIMIT)).proxy(None);
         let agent = Agent::new_with_config(config.build());
         let base = format!("http://127.0.0.1:{port}");

@@ -250,10 +250,9 @@ impl Browser {
     /// # Errors
     /// When the browser is gone or the file cannot be written.
     pub fn picture(&self, file: &Path) -> Result<()> {
-        let answer = self.driver.developer(
-            "Page.captureScreenshot",
-            &json!({"format": "png", "captureBeyondViewport": true}),
-        )?;
+        let answer = self
+            .driver
+            .developer("Page.captureScreenshot", &json!({"format": "png", "captureBeyondViewport": true}))?;
         let data = answer.get("data").and_then(Value::as_str).context("a picture")?;
         if let Some(folder) = file.parent() {
             std::fs::create_dir_all(folder)?;
@@ -281,7 +280,12 @@ impl Browser {
     ///
     /// # Errors
     /// When the limit is over, with the page's text; or those of `look`.
-    pub fn wait_on<T>(&self, path: &str, limit: Duration, mut look: impl FnMut(&Self) -> Result<Option<T>>) -> Result<T> {
+    pub fn wait_on<T>(
+        &self,
+        path: &str,
+        limit: Duration,
+        mut look: impl FnMut(&Self) -> Result<Option<T>>,
+    ) -> Result<T> {
         let found = crate::clock::wait_until(limit, || {
             self.go(path)?;
             look(self)

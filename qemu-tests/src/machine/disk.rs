@@ -86,7 +86,11 @@ pub fn partitions(disk: &Path) -> Result<Vec<Partition>> {
         if is_used {
             let (first, last) = (u64_at(&entry, 32)?, u64_at(&entry, 40)?);
             let name = entry.get(56..128).unwrap_or_default();
-            let units: Vec<u16> = name.chunks_exact(2).filter_map(|pair| <[u8; 2]>::try_from(pair).ok()).map(u16::from_le_bytes).collect();
+            let units: Vec<u16> = name
+                .chunks_exact(2)
+                .filter_map(|pair| <[u8; 2]>::try_from(pair).ok())
+                .map(u16::from_le_bytes)
+                .collect();
             let name = String::from_utf16_lossy(&units).trim_end_matches('\0').to_owned();
             found.push(Partition { name, start: first * SECTOR, length: (last + 1 - first) * SECTOR });
         }

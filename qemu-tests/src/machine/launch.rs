@@ -66,16 +66,25 @@ impl Plan<'_> {
             .args(["-chardev", &format!("socket,id=serial,path={},server=on,wait=off", socket("serial"))])
             .args(["-serial", "chardev:serial", "-device", "virtio-rng-pci"])
             // Nothing else writes to the overlay, and a power cut here is QEMU's end, not this computer's.
-            .args(["-drive", &format!("file={},format=qcow2,if=none,id=disk,cache=unsafe,discard=unmap", self.disk.display())])
+            .args([
+                "-drive",
+                &format!("file={},format=qcow2,if=none,id=disk,cache=unsafe,discard=unmap", self.disk.display()),
+            ])
             .args(["-device", "virtio-blk-pci,drive=disk,bootindex=1"])
             // The management network is a hub with three stations: QEMU's router, the appliance, and the harness.
             .args(["-netdev", &format!("user,id=router,restrict=on,hostfwd=tcp:127.0.0.1:{}-:443", self.port)])
-            .args(["-netdev", &format!("stream,id=watcher,server=on,addr.type=unix,addr.path={}", socket("management"))])
+            .args([
+                "-netdev",
+                &format!("stream,id=watcher,server=on,addr.type=unix,addr.path={}", socket("management")),
+            ])
             .args(["-netdev", "hubport,id=hub-router,hubid=1,netdev=router"])
             .args(["-netdev", "hubport,id=hub-watcher,hubid=1,netdev=watcher"])
             .args(["-netdev", "hubport,id=management,hubid=1"])
             .args(["-device", &format!("virtio-net-pci,netdev=management,mac={},romfile=", mac(MANAGEMENT_MAC))])
-            .args(["-netdev", &format!("stream,id=monitoring,server=on,addr.type=unix,addr.path={}", socket("monitoring"))])
+            .args([
+                "-netdev",
+                &format!("stream,id=monitoring,server=on,addr.type=unix,addr.path={}", socket("monitoring")),
+            ])
             .args(["-device", &format!("virtio-net-pci,netdev=monitoring,mac={},romfile=", mac(MONITORING_MAC))]);
         match self.boot {
             Boot::Kernel(image) => {

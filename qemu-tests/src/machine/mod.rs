@@ -183,7 +183,8 @@ impl Builder {
             None => Overlay::make(&self.boot.disk(), &folder.path().join("disk.qcow2"))?.path,
         };
         let port = self.port.map_or_else(free_port, Ok)?;
-        let plan = launch::Plan { boot: &self.boot, disk: &disk, memory_mib: self.memory_mib, port, folder: folder.path() };
+        let plan =
+            launch::Plan { boot: &self.boot, disk: &disk, memory_mib: self.memory_mib, port, folder: folder.path() };
         let mut qemu = plan.program()?.start()?;
         let started = (|| {
             let mut qmp = Qmp::connect(&launch::wait_for_socket(&mut qemu, &folder.path().join("qmp"))?)?;

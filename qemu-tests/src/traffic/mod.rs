@@ -185,12 +185,8 @@ mod tests {
     #[test]
     fn faults_are_in_the_frames_and_in_the_truth() {
         let mut call = CallPlan::plain("100", "200", Duration::from_secs(20));
-        call.caller_faults = Faults {
-            lost_percent: 5.0,
-            jitter: Duration::from_millis(10),
-            doubled_percent: 2.0,
-            swapped_percent: 2.0,
-        };
+        call.caller_faults =
+            Faults { lost_percent: 5.0, jitter: Duration::from_millis(10), doubled_percent: 2.0, swapped_percent: 2.0 };
         let traffic = Plan::of(3, call).make().unwrap();
         let [caller, callee] = traffic.truth.calls[0].streams.as_slice() else { panic!("two streams") };
         assert_eq!(caller.expected, 1000);

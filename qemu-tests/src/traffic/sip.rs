@@ -86,7 +86,8 @@ impl Dialog<'_> {
     }
 
     fn answer(&self, status: &str, method: &str, sequence: u32, body: &str) -> String {
-        let branch = if method == "BYE" { self.branch.wrapping_add(u64::from(sequence) << 32 | 1) } else { self.branch };
+        let branch =
+            if method == "BYE" { self.branch.wrapping_add(u64::from(sequence) << 32 | 1) } else { self.branch };
         let headers = self.headers(method, sequence, branch, !status.starts_with("100"));
         let contact = self.contact(&self.plan.callee, &self.callee);
         Self::with_body(&format!("SIP/2.0 {status}\r\n{headers}{contact}Server: callward-traffic\r\n"), body)

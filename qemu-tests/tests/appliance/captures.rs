@@ -55,7 +55,8 @@ pub fn calls_seen_are_the_oracles(shared: &mut Shared) -> Result<()> {
 /// How many calls the Status page says were seen.
 fn calls_seen(admin: &Admin<'_>) -> Result<u64> {
     let text = admin.read_status()?;
-    let line = text.lines().find(|line| line.contains(" seen since ")).with_context(|| format!("no count in:\n{text}"))?;
+    let line =
+        text.lines().find(|line| line.contains(" seen since ")).with_context(|| format!("no count in:\n{text}"))?;
     let digits: String = line.split(" seen").next().unwrap_or_default().chars().filter(char::is_ascii_digit).collect();
     digits.parse().with_context(|| format!("a count: {line:?}"))
 }

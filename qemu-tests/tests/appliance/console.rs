@@ -46,6 +46,9 @@ pub fn nobody_answers_on_the_serial_line(shared: &mut Shared) -> Result<()> {
         ["shell42", "uid=", "login:", "password", "incorrect"].iter().any(|word| line.contains(word)).then_some(())
     });
     ensure!(answered.is_err(), "somebody answers:\n{}", serial.text().get(mark..).unwrap_or_default());
-    ensure!(!format!("{:#}", answered.err().context("an end")?).contains("boot failed"), "the keys made something fail");
+    ensure!(
+        !format!("{:#}", answered.err().context("an end")?).contains("boot failed"),
+        "the keys made something fail"
+    );
     Ok(())
 }

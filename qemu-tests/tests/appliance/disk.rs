@@ -5,7 +5,8 @@ use qemu_tests::https;
 use qemu_tests::machine::{BOOT_LIMIT, Boot, Image, Machine, Overlay, Partition, partitions};
 
 /// What the kernel says when a block of the root does not fit its hash, or the root cannot be used.
-const REFUSED: &[&str] = &["Kernel panic", "verity: ", "metadata block", "data block", "Input/output error", "I/O error"];
+const REFUSED: &[&str] =
+    &["Kernel panic", "verity: ", "metadata block", "data block", "Input/output error", "I/O error"];
 /// The first block of a hash tree's file is its description; the second is the top of the tree (cryptsetup's
 /// `verity` on-disk format, version 1). The kernel reads it for every block.
 const TREE_TOP: u64 = 4096;

@@ -37,7 +37,10 @@ const SHARED: &[(&str, OnShared)] = &[
     ("machine::it_boots_by_uefi_and_answers_https", machine::it_boots_by_uefi_and_answers_https),
     ("console::the_certificate_is_the_one_the_console_names", console::the_certificate_is_the_one_the_console_names),
     ("first_login::no_default_password_opens_anything", first_login::no_default_password_opens_anything),
-    ("first_login::a_wrong_code_and_a_weak_password_are_refused", first_login::a_wrong_code_and_a_weak_password_are_refused),
+    (
+        "first_login::a_wrong_code_and_a_weak_password_are_refused",
+        first_login::a_wrong_code_and_a_weak_password_are_refused,
+    ),
     ("first_login::the_code_makes_the_administrator_once", first_login::the_code_makes_the_administrator_once),
     ("status::no_unit_has_failed", status::no_unit_has_failed),
     ("status::monitoring_ports_have_no_address", status::monitoring_ports_have_no_address),

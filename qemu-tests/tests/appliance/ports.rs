@@ -30,6 +30,9 @@ pub fn only_443_is_open(shared: &mut Shared) -> Result<()> {
         let answers = stranger.scan_udp(wire, target, &udp, 443)?;
         ensure!(answers.is_empty(), "{} answers or refuses {} datagrams", target.ip, answers.len());
     }
-    println!("FIGURE 65535 TCP ports of two addresses tried in {:.1} s", clock::now().duration_since(started).as_secs_f64());
+    println!(
+        "FIGURE 65535 TCP ports of two addresses tried in {:.1} s",
+        clock::now().duration_since(started).as_secs_f64()
+    );
     Ok(())
 }

@@ -65,16 +65,17 @@ impl Shared {
         if has_account {
             browser.go("/status")?;
             if browser.path()? != "/status" {
-                admin.log_in(NAME, PASSWORD)?;
+                admin.patiently(|| admin.log_in(NAME, PASSWORD))?;
             }
         } else {
             let code = booted.welcome.setup_code.clone().context("a setup code")?;
-            admin.set_up(&code, NAME, PASSWORD)?;
+            admin.patiently(|| admin.set_up(&code, NAME, PASSWORD))?;
         }
         anyhow::ensure!(browser.path()? == "/status", "not logged in:\n{}", browser.text()?);
         self.has_account = true;
         // Borrowed again: the first borrow ended with the account's mark.
-        let (booted, browser) = (self.booted.as_mut().context("a machine")?, self.browser.as_ref().context("a browser")?);
+        let (booted, browser) =
+            (self.booted.as_mut().context("a machine")?, self.browser.as_ref().context("a browser")?);
         Ok((booted, Admin { browser }))
     }
 

@@ -19,12 +19,10 @@ pub fn not_one_frame_leaves_the_monitoring_port(shared: &mut Shared) -> Result<(
     let [a, b, c, d, e, f] = MONITORING_MAC;
     let [ab, cd, ef] = [u16::from_be_bytes([a ^ 2, b]), u16::from_be_bytes([0xfe, d]), u16::from_be_bytes([e, f])];
     let own = Ipv6Addr::new(0xfe80, 0, 0, 0, ab, u16::from_be_bytes([c, 0xff]), cd, ef);
-    let mut frames = vec![
-        stranger.router_solicitation()?,
-        stranger.router_advertisement()?,
-        stranger.neighbour_solicitation(own)?,
-    ];
-    let asked: Vec<IpAddr> = vec![v4.into(), Ipv4Addr::new(169, 254, 1, 1).into(), own.into(), Ipv4Addr::BROADCAST.into()];
+    let mut frames =
+        vec![stranger.router_solicitation()?, stranger.router_advertisement()?, stranger.neighbour_solicitation(own)?];
+    let asked: Vec<IpAddr> =
+        vec![v4.into(), Ipv4Addr::new(169, 254, 1, 1).into(), own.into(), Ipv4Addr::BROADCAST.into()];
     for ip in asked {
         if let IpAddr::V4(ip) = ip {
             frames.push(stranger.arp_request(ip));
@@ -42,7 +40,8 @@ pub fn not_one_frame_leaves_the_monitoring_port(shared: &mut Shared) -> Result<(
     play_call(&booted.machine, caller, 999)?;
     wait_for_call(&admin, Duration::from_secs(120), |row| row.from.starts_with(caller) && row.state == "Answered")?;
     let left = booted.machine.monitoring.received();
-    let shown: Vec<String> = left.iter().take(5).map(|frame| format!("{:02x?}", frame.get(..60).unwrap_or(frame))).collect();
+    let shown: Vec<String> =
+        left.iter().take(5).map(|frame| format!("{:02x?}", frame.get(..60).unwrap_or(frame))).collect();
     ensure!(left.is_empty(), "{} frames left the port, the first ones:\n{}", left.len(), shown.join("\n"));
     // The same recording of the management port is not empty, so frames that leave a port are seen.
     ensure!(booted.machine.management.count() > 0, "nothing was recorded on the management port either");
