@@ -13,6 +13,7 @@ use qemu_tests::stop::Stop;
 use qemu_tests::traffic::{CallPlan, Faults, Plan, Traffic};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -41,7 +42,7 @@ struct Arguments {
     port: Option<u16>,
 }
 
-fn main() -> Result<()> {
+fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
     let image = Image::open(&arguments.image)?;
     let stop = Stop::watch()?;
@@ -89,10 +90,10 @@ fn main() -> Result<()> {
         }
         Err(error) => {
             println!("FAIL {error:#}");
-            std::process::exit(1);
+            return Ok(ExitCode::FAILURE);
         }
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
 /// A disk belongs to the image it was made over: another image's would have another root.
