@@ -1,6 +1,6 @@
 //! All settings of a machine, and the list of features they are made of.
 //!
-//! A feature is one line in [`features!`] at the end of this file and one module beside it which implements
+//! A feature is one line in `features!` at the end of this file and one module beside it which implements
 //! [`Feature`]. Everything else (storing, comparing, rendering, undoing) follows from that line.
 
 use crate::network::{Facts, NetworkSettings};
