@@ -82,8 +82,8 @@ pub fn a_call_on_the_wire_becomes_a_line(shared: &mut Shared) -> Result<()> {
     Ok(())
 }
 
-/// Plays one short call of this caller into the port.
-pub fn play_call(machine: &Machine, caller: &str, seed: u64) -> Result<()> {
-    let traffic = Plan::of(seed, CallPlan::plain(caller, "+442079460018", Duration::from_secs(3))).make()?;
+/// Plays one call of this caller into the port.
+pub fn play_call(machine: &Machine, caller: &str, talk: Duration, seed: u64) -> Result<()> {
+    let traffic = Plan::of(seed, CallPlan::plain(caller, "+442079460018", talk)).make()?;
     replay::play(&machine.monitoring, &traffic.frames, Speed::Recorded).map(drop)
 }

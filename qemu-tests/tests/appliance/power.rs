@@ -13,11 +13,20 @@ use std::time::Duration;
 
 const LIMIT: Duration = Duration::from_secs(120);
 
+/// Plays a call, and a longer one after it. The sniffer writes calls to its disk every 5 s (`STORE_SNAPSHOT`): when the
+/// second has ended too, the first one's end is there, and the power may go at once.
+fn play_call_and_let_it_settle(machine: &Machine, admin: &Admin<'_>, caller: &str, seed: u64) -> Result<()> {
+    play_call(machine, caller, Duration::from_secs(3), seed)?;
+    let second = "+351215550666";
+    play_call(machine, second, Duration::from_secs(9), seed + 1)?;
+    wait_for_call(admin, LIMIT, |row| row.from.starts_with(second) && row.state == "Answered")?;
+    wait_for_call(admin, LIMIT, |row| row.from.starts_with(caller) && row.state == "Answered").map(drop)
+}
+
 pub fn a_reset_keeps_account_settings_and_calls(shared: &mut Shared) -> Result<()> {
     let caller = "+351215550777";
     let (booted, admin) = shared.admin()?;
-    play_call(&booted.machine, caller, 777)?;
-    wait_for_call(&admin, LIMIT, |row| row.from.starts_with(caller) && row.state == "Answered")?;
+    play_call_and_let_it_settle(&booted.machine, &admin, caller, 777)?;
     let servers = admin.time_servers()?;
     let fingerprint = booted.welcome.fingerprint.clone();
     shared.close_browser();
@@ -45,12 +54,7 @@ pub fn a_power_cut_keeps_account_and_calls(image: &Image) -> Result<()> {
         let browser = Browser::open(machine.psa, &welcome.fingerprint)?;
         let admin = Admin { browser: &browser };
         admin.set_up(welcome.setup_code.as_deref().context("a code")?, NAME, PASSWORD)?;
-        play_call(&machine, caller, 888)?;
-        // The sniffer writes once a second: when a second call of some seconds has ended too, the first is on the disk.
-        // The power goes as soon as the second one is on the page.
-        let second = "+351215550889";
-        play_call(&machine, second, 889)?;
-        wait_for_call(&admin, LIMIT, |row| row.from.starts_with(second) && row.state == "Answered")?;
+        play_call_and_let_it_settle(&machine, &admin, caller, 888)?;
     }
     machine.cut_power()?;
     let mut machine = Machine::builder(Boot::Kernel(image.clone())).disk(&disk).start()?;

@@ -37,7 +37,7 @@ pub fn not_one_frame_leaves_the_monitoring_port(shared: &mut Shared) -> Result<(
     }
     // A call behind them: when it is on the page, the machine has taken everything that came before.
     let caller = "+351215550999";
-    play_call(&booted.machine, caller, 999)?;
+    play_call(&booted.machine, caller, Duration::from_secs(2), 999)?;
     wait_for_call(&admin, Duration::from_secs(120), |row| row.from.starts_with(caller) && row.state == "Answered")?;
     let left = booted.machine.monitoring.received();
     let shown: Vec<String> =
