@@ -239,6 +239,8 @@ impl Browser {
     /// When the browser refuses.
     pub fn set_view(&self, view: View) -> Result<()> {
         let scheme = view.scheme.name();
+        // As on a telephone: a bar would take its width from the page and not from the picture.
+        self.driver.developer("Emulation.setScrollbarsHidden", &json!({"hidden": true}))?;
         let features = json!([{"name": "prefers-color-scheme", "value": scheme}]);
         self.driver.developer("Emulation.setEmulatedMedia", &json!({"features": features}))?;
         let metrics = json!({"width": view.width, "height": 900, "deviceScaleFactor": 1, "mobile": false});
