@@ -51,8 +51,9 @@ pub const ANSWER_TIME: Duration = Duration::from_secs(10);
 /// and a reload of a service may take its time.
 pub const SLOW_ANSWER_TIME: Duration = Duration::from_secs(45);
 
-/// How often the certificate is asked for again.
-pub const IDENTITY_PERIOD: Duration = Duration::from_secs(30);
+/// How often the certificate is asked for again. The console shows the fingerprint at once, so a browser must see the
+/// certificate soon after.
+pub const IDENTITY_PERIOD: Duration = Duration::from_secs(2);
 
 /// How long to wait for the first certificate before giving up: the helper makes a key at the first start.
 pub const IDENTITY_PATIENCE: Duration = Duration::from_secs(90);

@@ -59,6 +59,9 @@ pub const STATUS_AGE: Duration = Duration::from_secs(1);
 /// How often the addresses of the management port are looked at.
 pub const ADDRESSES_EVERY: Duration = Duration::from_secs(3);
 
+/// Addresses count when none has come or gone for so long: DHCP and IPv6 autoconfiguration are two seconds apart.
+pub const ADDRESSES_SETTLE: Duration = Duration::from_secs(5);
+
 /// Most addresses of the management port that are shown and certified.
 pub const MAX_ADDRESSES: usize = 16;
 

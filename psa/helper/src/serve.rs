@@ -29,17 +29,21 @@ pub fn serve(helper: &Arc<Helper>, users: Users, listener: &UnixListener, stop: 
     listener.set_nonblocking(true).context("make the socket non-blocking")?;
     let open = Open::default();
     let pause = PollTimeout::try_from(limits::ADDRESSES_EVERY).context("a pause that poll takes")?;
+    let mut looked_at = helper.up();
     loop {
         let mut waiting = [PollFd::new(listener.as_fd(), PollFlags::POLLIN), PollFd::new(stop, PollFlags::POLLIN)];
-        match poll(&mut waiting, pause) {
-            Ok(0) => {
-                if let Err(error) = helper.refresh_certificate() {
-                    tracing::error!(error = format!("{error:#}"), "The certificate could not be looked after");
-                }
-            }
-            Ok(_) => {}
+        let is_idle = match poll(&mut waiting, pause) {
+            Ok(ready) => ready == 0,
             Err(Errno::EINTR) => continue,
             Err(error) => return Err(error).context("wait for connections"),
+        };
+        // The console asks more often than the pause is long, so waiting for silence alone would be waiting for ever.
+        let up = helper.up();
+        if is_idle || up.saturating_sub(looked_at) >= limits::ADDRESSES_EVERY {
+            looked_at = up;
+            if let Err(error) = helper.refresh_certificate() {
+                tracing::error!(error = format!("{error:#}"), "The certificate could not be looked after");
+            }
         }
         let [_, stop] = &waiting;
         if stop.revents().is_some_and(|events| !events.is_empty()) {

@@ -56,6 +56,15 @@ pub struct Helper {
     creating: Mutex<()>,
     certificate: Mutex<Option<tls::Identity>>,
     status: Mutex<Option<(Duration, ClockStatus, Vec<ServiceStatus>)>>,
+    addresses: Mutex<Watched>,
+}
+
+/// The management port's addresses over time.
+#[derive(Debug, Default)]
+struct Watched {
+    seen: Vec<IpAddr>,
+    since: Duration,
+    settled: Vec<IpAddr>,
 }
 
 /// Locks, also after a thread died holding it: what the locks guard is changed in single steps.
@@ -85,6 +94,7 @@ impl Helper {
             creating: Mutex::default(),
             certificate: Mutex::default(),
             status: Mutex::default(),
+            addresses: Mutex::default(),
             disk,
             world,
             system,
@@ -136,10 +146,15 @@ impl Helper {
     /// # Errors
     /// When the certificate cannot be made.
     pub fn refresh_certificate(&self) -> anyhow::Result<()> {
-        let names = tls::Names::of(&self.machine.host_name, &self.addresses()?, self.disk.is_scratch());
+        let names = tls::Names::of(&self.machine.host_name, &self.settled_addresses()?, self.disk.is_scratch());
         let identity = tls::ensure(&self.disk, &names, self.now().wall, random(&*self.world)?)?;
         *lock(&self.certificate) = Some(identity);
         Ok(())
+    }
+
+    /// How long the machine has been up, for those who do something now and then.
+    pub fn up(&self) -> Duration {
+        self.now().up
     }
 
     /// Waits until no change of settings is under way, and lets none begin. For a clean end.
@@ -214,12 +229,28 @@ impl Helper {
     }
 
     fn console(&self) -> anyhow::Result<Response> {
+        // Somebody copies address and fingerprint from the screen: they must belong together.
+        self.refresh_certificate()?;
         Ok(Response::Console(Console {
             machine: self.machine()?,
-            addresses: self.addresses()?,
+            addresses: self.settled_addresses()?,
             fingerprint: lock(&self.certificate).as_ref().map(|found| found.fingerprint.clone()).unwrap_or_default(),
             setup_code: Accounts(&self.store).setup_code()?,
         }))
+    }
+
+    /// The addresses once none has come or gone for a while; before, those that were settled last. Each address that is
+    /// certified is another fingerprint, and addresses come one by one while a port comes up.
+    fn settled_addresses(&self) -> anyhow::Result<Vec<IpAddr>> {
+        let (seen, up) = (self.addresses()?, self.up());
+        let mut watched = lock(&self.addresses);
+        if watched.seen != seen {
+            *watched = Watched { seen, since: up, settled: std::mem::take(&mut watched.settled) };
+        }
+        if self.disk.is_scratch() || up.saturating_sub(watched.since) >= limits::ADDRESSES_SETTLE {
+            watched.settled = watched.seen.clone();
+        }
+        Ok(watched.settled.clone())
     }
 
     /// The addresses of the management port. A scratch folder may have no ports; its pages are on the loopback.
