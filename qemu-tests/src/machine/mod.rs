@@ -19,7 +19,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// A boot under emulation on a loaded machine with two processors; ten times what an idle one needs.
+/// A boot under emulation on a loaded computer; ten times what an idle one needs.
 pub const BOOT_LIMIT: Duration = Duration::from_secs(600);
 /// The appliance's Ethernet addresses: management first, as its first port.
 pub const MANAGEMENT_MAC: [u8; 6] = [0x52, 0x54, 0x00, 0xca, 0x11, 0x01];

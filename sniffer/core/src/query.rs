@@ -205,8 +205,7 @@ pub struct Counters {
     pub delivered: u64,
     /// RTP packets that wait for the SDP which announces them.
     pub waiting: u64,
-    /// Packets that went no further, by stage and reason; the stage "sink" counts records, not packets, and is not
-    /// part of the sum above.
+    /// Packets that went no further, by stage and reason. Records that a sink lost are in `records_dropped`.
     pub dropped: DroppedByStage,
     /// Records that a sink could not take, by reason.
     pub records_dropped: u64,
