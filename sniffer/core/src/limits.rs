@@ -41,12 +41,24 @@ pub const IPV6_EXTENSIONS: usize = 8;
 
 /// Header lines in a SIP message. RFC 3261 sets no limit; large ones with Via and Record-Route have about 60.
 pub const SIP_HEADERS: usize = 256;
+/// Header lines of a SIP message that are indexed without heap memory: RFC 4475's longest message has 43.
+pub const SIP_HEADERS_INLINE: usize = 48;
 /// Bytes of one SIP header line with its folds.
 pub const SIP_HEADER_BYTES: usize = 8192;
+/// Bytes of all header lines of a SIP message: a UDP datagram's largest size.
+pub const SIP_HEAD_BYTES: usize = 65_535;
+/// Lines without a colon or a name among the headers of one message. Broken phones send one or two; more is not SIP.
+pub const SIP_DAMAGED_LINES: u16 = 8;
 /// Bytes of a Call-ID: it is the key of the table of calls.
 pub const CALL_ID_BYTES: usize = 512;
 /// Bytes of a URI that is kept. Longer ones are cut.
 pub const URI_BYTES: usize = 512;
+/// Bytes of a display name that is kept. Longer ones are cut.
+pub const DISPLAY_NAME_BYTES: usize = 256;
+/// Bytes of a telephone number: E.164 has 15 digits; carriers' prefixes and routing numbers come on top.
+pub const NUMBER_BYTES: usize = 31;
+/// Bytes of an IP address as text: the longest IPv6 address with an IPv4 part has 45, and one colon too many is let pass.
+pub const ADDRESS_BYTES: usize = 46;
 /// Bytes of a tag that is kept. Longer ones are cut: tags only tell two sides apart.
 pub const TAG_BYTES: usize = 128;
 /// Media descriptions in an SDP body.

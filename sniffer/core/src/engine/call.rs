@@ -122,7 +122,7 @@ impl Call {
                 self.finish(CallState::Cancelled, time);
             }
             StartLine::Request { .. } => {}
-            StartLine::Response { status } => match message.cseq_method {
+            StartLine::Response { status, .. } => match message.cseq_method {
                 Method::Invite => self.invite_answer(status, time),
                 // A BYE that was refused for want of credentials ended nothing.
                 Method::Bye if matches!(status, 401 | 407) && self.state == CallState::Completed => {

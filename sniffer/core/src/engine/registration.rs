@@ -48,7 +48,7 @@ impl Registration {
         match message.start {
             StartLine::Request { method: Method::Register, .. } => self.request(message),
             StartLine::Request { .. } => {}
-            StartLine::Response { status } => self.answer(status),
+            StartLine::Response { status, .. } => self.answer(status),
         }
     }
 
