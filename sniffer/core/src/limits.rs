@@ -49,6 +49,18 @@ pub const SIP_HEADER_BYTES: usize = 8192;
 pub const SIP_HEAD_BYTES: usize = 65_535;
 /// Lines without a colon or a name among the headers of one message. Broken phones send one or two; more is not SIP.
 pub const SIP_DAMAGED_LINES: u16 = 8;
+/// Bytes that are kept of a SIP message in a stream, with its head; of a longer body the rest is passed over. SDP has a few
+/// kB, presence documents some ten.
+pub const SIP_STREAM_BYTES: usize = 131_072;
+/// Content-Length in a stream beyond which it is taken for damage, and the next message is searched.
+pub const SIP_BODY_BYTES: usize = 16 << 20;
+/// Bytes of memory that an idle stream may keep for the next message.
+pub const SIP_STREAM_IDLE_BYTES: usize = 2048;
+/// Bytes without a message after which a stream whose beginning was not seen is taken for another protocol. A message
+/// whose beginning is missing may come first.
+pub const SIP_SEARCH_BYTES: usize = 16_384;
+/// Bytes of the HTTP handshake of a WebSocket: cookies and tokens take a few kB.
+pub const SIP_HANDSHAKE_BYTES: usize = 16_384;
 /// Bytes of a Call-ID: it is the key of the table of calls.
 pub const CALL_ID_BYTES: usize = 512;
 /// Bytes of a URI that is kept. Longer ones are cut.

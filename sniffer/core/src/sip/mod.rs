@@ -4,6 +4,7 @@
 
 mod address;
 pub mod fields;
+pub mod framing;
 mod header;
 mod message;
 mod method;

@@ -104,6 +104,11 @@ fn split_line(bytes: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
+/// The header lines of a message whose head, up to the empty line, is given with its start line.
+pub(super) fn index_after_start_line(head: &[u8]) -> Result<Headers<'_>, Reason> {
+    Ok(index(split_line(head).1)?.0)
+}
+
 /// Indexes the header lines up to the empty line: the index and the body. The end of the datagram ends them too.
 fn index(head: &[u8]) -> Result<(Headers<'_>, &[u8]), Reason> {
     let mut headers = Headers::new(head);
