@@ -22,7 +22,7 @@ use crate::file::{CaptureFile, FileError};
 /// # Errors
 /// When a file cannot be read at all, or the output cannot be written.
 pub fn read(files: &[PathBuf], json: bool, rtp_without_sip: bool, output: impl Write) -> Result<ExitCode> {
-    let mut engine = Engine::new(Settings { rtp_without_sip, hash_seed: 0 });
+    let mut engine = Engine::new(Settings { rtp_without_sip, ..Settings::default() });
     let mut printer =
         Printer { output: BufWriter::with_capacity(1 << 16, output), table: (!json).then(table::Table::default) };
     match read_files(files, &mut engine, &mut printer) {
@@ -83,7 +83,8 @@ impl<W: Write> Printer<W> {
                         self.record(Record::Stream(stream))?;
                     }
                 }
-                Event::Stream(stream) => self.record(Record::Stream(*stream))?,
+                Event::Stream { record, .. } => self.record(Record::Stream(*record))?,
+                Event::Adopted { .. } => {}
                 Event::Registration(registration) => self.record(Record::Registration(*registration))?,
             }
         }

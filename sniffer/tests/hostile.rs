@@ -90,7 +90,7 @@ fn in_udp(payload: &[u8]) -> Vec<u8> {
 fn torture_messages_and_their_mutations_give_a_message_or_a_counted_error() {
     let seeds = seeds("the torture messages in torture_messages_and_their_mutations_give_a_message_or_a_counted_error");
     let mut random = Random(0x5eed_5eed_5eed_5eed);
-    let mut engine = Engine::new(Settings { rtp_without_sip: true, hash_seed: 7 });
+    let mut engine = Engine::new(Settings { rtp_without_sip: true, hash_seed: 7, ..Settings::default() });
     let mut frames = 0;
     let (mut messages, mut errors) = (0, 0);
     for round in 0..40_000_usize {

@@ -61,6 +61,11 @@ macro_rules! reasons {
                 match reason { $(Reason::$variant => self.$field += packets),* }
             }
 
+            /// Adds the counts of another part of the engine.
+            pub fn merge(&mut self, other: &Self) {
+                $(self.$field += other.$field;)*
+            }
+
             /// The count of one reason.
             #[must_use]
             pub fn get(&self, reason: Reason) -> u64 {
@@ -119,6 +124,47 @@ reasons! {
     PendingFull pending_full Track,
     /// The call has as many streams as it may, or the table of streams is full.
     TooManyStreams too_many_streams Track,
+}
+
+/// What became of a packet that was not dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// It reached a call, a registration, a stream or a counter of SIP messages.
+    Delivered,
+    /// It is kept, and will be delivered or dropped later: who keeps it counts it in its own [`Tally`].
+    Waiting,
+}
+
+/// What one part of the engine counts of packets that it kept for a while.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Packets that wait.
+    pub waiting: u64,
+    /// Packets that waited and were delivered.
+    pub delivered: u64,
+    /// Packets that waited and went no further.
+    pub dropped: Dropped,
+}
+
+impl Tally {
+    /// Packets that waited are delivered.
+    pub fn deliver(&mut self, packets: u64) {
+        self.waiting = self.waiting.saturating_sub(packets);
+        self.delivered += packets;
+    }
+
+    /// Packets that waited go no further.
+    pub fn drop(&mut self, reason: Reason, packets: u64) {
+        self.waiting = self.waiting.saturating_sub(packets);
+        self.dropped.add(reason, packets);
+    }
+
+    /// Adds the counts of another part.
+    pub fn merge(&mut self, other: &Self) {
+        self.waiting += other.waiting;
+        self.delivered += other.delivered;
+        self.dropped.merge(&other.dropped);
+    }
 }
 
 impl Dropped {

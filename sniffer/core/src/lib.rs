@@ -8,6 +8,7 @@ pub mod codec;
 pub mod decode;
 pub mod drops;
 pub mod engine;
+pub mod ingress;
 pub mod limits;
 pub mod quality;
 pub mod query;

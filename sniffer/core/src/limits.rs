@@ -33,6 +33,17 @@ pub const ENDPOINT_IDLE: Duration = Duration::from_secs(30);
 pub const REGISTRATION_IDLE: Duration = Duration::from_secs(4000);
 /// Silence after which a stream without signalling has ended.
 pub const STREAM_IDLE: Duration = Duration::from_secs(60);
+/// Age at which a call is ended whatever is heard of it: an attacker who keeps one alive does not keep it for ever.
+pub const CALL_LONGEST: Duration = Duration::from_secs(24 * 3600);
+/// Age at which a stream without signalling is ended: its record appears although a loudspeaker never stops.
+pub const STREAM_LONGEST: Duration = Duration::from_secs(24 * 3600);
+/// How often media tells signalling that a stream flows. Idle timeouts are minutes: a second is exact enough.
+pub const ACTIVE_REPORT: Duration = Duration::from_secs(1);
+/// Losses of the capture nearer to each other than this are one interval.
+pub const LOSS_INTERVAL: Duration = Duration::from_secs(1);
+/// Intervals of loss that are told apart: more than an hour of a port that loses packets every second. Beyond it the
+/// oldest are joined.
+pub const LOSS_INTERVALS: usize = 4096;
 
 /// VLAN tags in a frame: two are QinQ, more are not seen in practice.
 pub const VLAN_TAGS: usize = 4;

@@ -97,6 +97,9 @@ pub struct CallRecord {
     /// Packets were lost by the capture itself while the call was in progress, so its loss figures and MOS are not to
     /// be trusted.
     pub lost_here: bool,
+    /// How many packets the capture itself lost while the call was in progress, whosever they were.
+    #[serde(default)]
+    pub lost_here_packets: u64,
 }
 
 /// An RTP stream and its quality as seen at the capture point.
@@ -137,6 +140,9 @@ pub struct StreamRecord {
     /// Mean opinion score by the E-model (ITU-T G.107), 1 to 4.5. Null for a codec without known impairment figures,
     /// or with too few packets.
     pub mos: Option<f64>,
+    /// Packets were lost by the capture itself while the stream went on: `lost` and `mos` are not to be trusted.
+    #[serde(default)]
+    pub lost_here: bool,
     /// Which way the media flows.
     pub direction: Option<Direction>,
     /// The call it belongs to; null for RTP without signalling.
@@ -215,4 +221,7 @@ pub struct SummaryRecord {
     pub sip_requests: BTreeMap<String, u64>,
     /// Packets that went no further, by stage and reason.
     pub dropped: DroppedByStage,
+    /// Entries that were given up early because their table was full, by table.
+    #[serde(default)]
+    pub evicted: BTreeMap<String, u64>,
 }

@@ -7,6 +7,13 @@ pub struct Id {
     generation: u32,
 }
 
+impl Id {
+    /// The place of the entry, which another takes when it is gone.
+    pub fn place(self) -> u32 {
+        self.index
+    }
+}
+
 /// A table with a bound.
 #[derive(Debug)]
 pub struct Slab<T> {
@@ -76,16 +83,17 @@ impl<T> Slab<T> {
         Some(value)
     }
 
+    /// The id of the entry at a place; none when the place is free.
+    pub fn at(&self, index: u32) -> Option<Id> {
+        let slot = self.slots.get(usize::try_from(index).ok()?)?;
+        slot.value.as_ref().map(|_| Id { index, generation: slot.generation })
+    }
+
     /// All entries in the order of their places.
     pub fn iter(&self) -> impl Iterator<Item = (Id, &T)> {
         self.slots.iter().zip(0..).filter_map(|(slot, index)| {
             slot.value.as_ref().map(|value| (Id { index, generation: slot.generation }, value))
         })
-    }
-
-    /// All entries in the order of their places, to change them.
-    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut T> {
-        self.slots.iter_mut().filter_map(|slot| slot.value.as_mut())
     }
 }
 

@@ -10,6 +10,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 pub struct Timestamp(i64);
 
 impl Timestamp {
+    /// Later than any packet: the time of a timer that is not set.
+    pub const NEVER: Self = Self(i64::MAX);
+
     /// Makes a timestamp from nanoseconds since the epoch.
     #[must_use]
     pub const fn from_nanos(nanos: i64) -> Self {
@@ -36,10 +39,22 @@ impl Timestamp {
         u64::try_from(self.0 / 1000).unwrap_or(0)
     }
 
+    /// The second it lies in: this time with its fraction cut off.
+    #[must_use]
+    pub fn second(self) -> Self {
+        Self(self.0.div_euclid(1_000_000_000).saturating_mul(1_000_000_000))
+    }
+
     /// The time that passed since `earlier`; zero when `earlier` is later.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+
+    /// This time less a duration, bounded by the range of the type.
+    #[must_use]
+    pub fn before(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)))
     }
 
     /// This time plus a duration, bounded by the range of the type.

@@ -8,10 +8,10 @@ use std::{
 
 use anyhow::{Context, Result};
 use caps::{CapSet, Capability, CapsHashSet};
-use sniffer_core::query::PortState;
+use sniffer_core::{query::PortState, time::Timestamp};
 use tracing::{info, warn};
 
-use super::{Open, Shared};
+use super::{Open, Shared, now};
 use crate::{
     capture::{self, CaptureError, Layout, Link, Ring},
     limits,
@@ -51,7 +51,7 @@ fn keep_net_raw() {
 pub fn spawn(shared: Arc<Shared>, place: usize, opener: mpsc::Sender<Open>) -> Result<JoinHandle<()>> {
     let thread = Builder::new().name(format!("port-{place}")).spawn(move || {
         let Some(name) = shared.with_port(place, |port| port.name.clone()) else { return };
-        let mut reader = Reader { shared: &shared, place, name };
+        let mut reader = Reader { shared: &shared, place, name, asked: now() };
         while !shared.is_stopping() {
             match open(&opener, &reader.name) {
                 Ok(ring) => reader.read(ring),
@@ -78,6 +78,8 @@ struct Reader<'a> {
     shared: &'a Shared,
     place: usize,
     name: String,
+    /// When the kernel was last asked what it dropped.
+    asked: Timestamp,
 }
 
 impl Reader<'_> {
@@ -140,13 +142,15 @@ impl Reader<'_> {
     /// Adds what the kernel dropped, and tells the engine: calls in progress suffered.
     fn statistics(&mut self, ring: &Ring) {
         let Ok(statistics) = ring.statistics() else { return };
+        let (from, to) = (self.asked, now());
+        self.asked = to;
         self.shared.with_port(self.place, |port| {
             port.kernel_dropped = port.kernel_dropped.saturating_add(statistics.drops);
             // Received is what is accounted for: packets that still wait in the ring are counted when they are read.
             port.received = port.delivered.saturating_add(port.kernel_dropped);
         });
         if statistics.drops > 0 {
-            self.shared.with_engine(|engine| engine.lost(statistics.drops));
+            self.shared.with_engine(|engine| engine.lost(from, to, statistics.drops));
             warn!(port = self.name, packets = statistics.drops, "Port {} lost packets: its ring was full", self.name);
         }
     }

@@ -47,7 +47,7 @@ impl Shared {
         // memory are.
         let here = std::ptr::from_ref(config).addr();
         let hash_seed = now.as_nanos().cast_unsigned() ^ u64::try_from(here).unwrap_or(0).rotate_left(32);
-        let settings = Settings { rtp_without_sip: config.rtp_without_sip, hash_seed };
+        let settings = Settings { rtp_without_sip: config.rtp_without_sip, hash_seed, ..Settings::default() };
         let ports = config.ports.iter().map(|name| PortCounters {
             name: name.clone(),
             state: PortState::Down,
@@ -77,7 +77,7 @@ impl Shared {
             match event {
                 Event::Call(call) => ended.push(call.summary),
                 // Streams without a call and registrations are shown while they are tracked; only calls are kept.
-                Event::Stream(_) | Event::Registration(_) => {}
+                Event::Stream { .. } | Event::Registration(_) | Event::Adopted { .. } => {}
             }
         }
         drop(engine);

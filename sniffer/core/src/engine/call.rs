@@ -1,17 +1,13 @@
 //! One call as its signalling tells it: the state machine of an INVITE with its retransmissions, authentication rounds,
 //! CANCEL races, re-INVITEs and BYE. Idempotent: the same message twice changes nothing.
 
-use std::time::Duration;
-
+use super::{CallSerial, Timeouts};
 use crate::{
-    codec,
     decode::Endpoint,
     limits,
     query::CallKey,
     record::{CallRecord, CallState, Direction},
-    sdp::{Codec, Media},
     sip::{Message, Method, StartLine, fields},
-    slab::Id,
     time::Timestamp,
 };
 
@@ -42,18 +38,11 @@ impl Side {
     }
 }
 
-/// A place where one side said it wants media.
-#[derive(Clone, Debug)]
-pub struct Announced {
-    /// Where RTP goes.
-    pub rtp: Endpoint,
-    /// What its payload types mean.
-    pub codecs: Vec<Codec>,
-}
-
 /// A call being tracked.
 #[derive(Debug)]
 pub struct Call {
+    /// Its name, never used again.
+    pub serial: CallSerial,
     /// The Call-ID as on the wire.
     pub call_id: Box<[u8]>,
     from: String,
@@ -73,18 +62,19 @@ pub struct Call {
     pub last_message: Timestamp,
     /// The earliest time at which the engine looks at this call.
     pub timer: Option<Timestamp>,
-    /// Packets were lost by the capture while the call was in progress.
-    pub lost_here: bool,
-    /// Places announced for media.
-    pub announced: Vec<Announced>,
-    /// Its streams in the order in which they came.
-    pub streams: Vec<(Id, Direction)>,
+    /// The last sign of life in media, cut off to the second.
+    pub last_media: Timestamp,
+    /// Messages or announcements of the call that found no place.
+    pub refused: u64,
+    /// Places announced for media, whether they are expected for this call or for another that has them.
+    pub endpoints: Vec<Endpoint>,
 }
 
 impl Call {
     /// Begins a call with the first of its messages that was seen: an INVITE, or an answer to one.
-    pub fn new(message: &Message<'_>, time: Timestamp) -> Self {
+    pub fn new(serial: CallSerial, message: &Message<'_>, time: Timestamp) -> Self {
         Self {
+            serial,
             call_id: message.call_id.into(),
             from: fields::uri(message.from),
             to: fields::uri(message.to),
@@ -98,17 +88,17 @@ impl Call {
             last_invite: time,
             last_message: time,
             timer: None,
-            lost_here: false,
-            announced: Vec::new(),
-            streams: Vec::new(),
+            last_media: Timestamp::default(),
+            refused: 0,
+            endpoints: Vec::new(),
         }
     }
 
     /// Says whether a message begins another call with the same Call-ID: an INVITE outside a dialog after the BYE, or
     /// one that comes too late to be a retransmission (RFC 3261, timer B).
-    pub fn is_reused_by(&self, message: &Message<'_>, time: Timestamp) -> bool {
+    pub fn is_reused_by(&self, message: &Message<'_>, time: Timestamp, timeouts: &Timeouts) -> bool {
         let is_invite = matches!(message.start, StartLine::Request { method: Method::Invite, .. });
-        let is_late = message.cseq <= self.invite_cseq && self.last_invite.after(limits::CALL_LINGER) < time;
+        let is_late = message.cseq <= self.invite_cseq && self.last_invite.after(timeouts.call_linger) < time;
         is_invite && fields::tag(message.to).is_empty() && (self.state == CallState::Completed || is_late)
     }
 
@@ -213,18 +203,21 @@ impl Call {
         self.end.is_some()
     }
 
-    /// When the call is to be given up, if nothing is seen of it after `last_seen`.
-    pub fn deadline(&self, last_seen: Timestamp) -> Timestamp {
-        let wait: Duration = match (self.end, self.answered) {
+    /// The last sign of life, in signalling or media.
+    pub fn last_seen(&self) -> Timestamp {
+        self.last_message.max(self.last_media)
+    }
+
+    /// When the call is to be given up, if nothing more is seen of it.
+    pub fn deadline(&self, timeouts: &Timeouts) -> Timestamp {
+        let quiet = match (self.end, self.answered) {
             // People type passwords: the next round may take a while, and is the same call.
-            (Some(end), _) if matches!(self.final_status, Some(401 | 407)) => {
-                return end.after(limits::CALL_SETUP_IDLE);
-            }
-            (Some(end), _) => return end.after(limits::CALL_LINGER),
-            (None, Some(_)) => limits::CALL_IDLE,
-            (None, None) => limits::CALL_SETUP_IDLE,
+            (Some(end), _) if matches!(self.final_status, Some(401 | 407)) => end.after(timeouts.call_setup_idle),
+            (Some(end), _) => end.after(timeouts.call_linger),
+            (None, Some(_)) => self.last_seen().after(timeouts.call_idle),
+            (None, None) => self.last_seen().after(timeouts.call_setup_idle),
         };
-        last_seen.after(wait)
+        quiet.min(self.start.after(timeouts.call_longest))
     }
 
     /// Whose message this is: requests come from the From side, answers from the To side.
@@ -237,34 +230,16 @@ impl Call {
     }
 
     /// Keeps a place announced for media. False when there are too many.
-    pub fn announce(&mut self, media: Media) -> bool {
-        if let Some(known) = self.announced.iter_mut().find(|known| known.rtp == media.rtp) {
-            for codec in media.codecs {
-                let has_room = known.codecs.len() < limits::SDP_CODECS;
-                match known.codecs.iter_mut().find(|old| old.payload_type == codec.payload_type) {
-                    Some(old) => *old = codec,
-                    None if has_room => known.codecs.push(codec),
-                    None => {}
-                }
-            }
+    pub fn announce(&mut self, endpoint: Endpoint) -> bool {
+        if self.endpoints.contains(&endpoint) {
             return true;
         }
-        if self.announced.len() >= limits::ENDPOINTS_PER_CALL {
+        if self.endpoints.len() >= limits::ENDPOINTS_PER_CALL {
+            self.refused += 1;
             return false;
         }
-        self.announced.push(Announced { rtp: media.rtp, codecs: media.codecs });
+        self.endpoints.push(endpoint);
         true
-    }
-
-    /// What a payload type means in a stream: by the SDP of the side that receives it, else of either side, else by
-    /// RFC 3551.
-    pub fn codec(&self, payload_type: u8, destination: Endpoint) -> Option<(&str, u32)> {
-        let receiver = self.announced.iter().filter(|announced| announced.rtp == destination);
-        let mut codecs = receiver.chain(&self.announced).flat_map(|announced| &announced.codecs);
-        codecs
-            .find(|codec| codec.payload_type == payload_type)
-            .map(|codec| (codec.name.as_str(), codec.clock_rate))
-            .or_else(|| codec::static_type(payload_type))
     }
 
     /// The stable identity of the call.
@@ -277,7 +252,7 @@ impl Call {
         fields::text(&self.call_id, limits::CALL_ID_BYTES)
     }
 
-    /// The call as a record.
+    /// The call as a record, without what media knows.
     pub fn record(&self) -> CallRecord {
         CallRecord {
             call_id: self.call_id_text(),
@@ -288,8 +263,9 @@ impl Call {
             end: self.end,
             state: self.state,
             final_status: self.final_status,
-            streams: u32::try_from(self.streams.len()).unwrap_or(u32::MAX),
-            lost_here: self.lost_here,
+            streams: 0,
+            lost_here: self.refused > 0,
+            lost_here_packets: 0,
         }
     }
 }

@@ -1,26 +1,197 @@
-//! RTP packets to streams, and streams to calls: announced endpoints, RTP that comes before its SDP, and RTP without
-//! any signalling.
+//! The media half: RTP packets to streams, and streams to the calls that expect them; RTP that comes before its SDP, and
+//! RTP without any signalling. It knows of a call only its serial and what signalling told it to expect.
 
-use std::cmp::Reverse;
+use std::{
+    cmp::Reverse,
+    collections::{BinaryHeap, HashMap, VecDeque},
+};
 
-use super::{Call, Engine, Event, Expectation, Owner, Side, Taken, Timer, Tracked};
+use foldhash::quality::FixedState;
+
+use super::{CallSerial, Settings, Side, StreamSerial, report::stream_record};
 use crate::{
     codec,
     decode::{Datagram, Endpoint},
-    drops::Reason,
+    drops::{Reason, Taken, Tally},
     limits,
-    record::Direction,
+    record::{Direction, StreamRecord},
+    rtcp,
     rtp::{
         Header,
         stream::{Stream, StreamKey, Timing},
     },
-    sdp::Media,
+    sdp::{Codec, Media as Announcement},
     slab::{Id, Slab},
+    time::Timestamp,
 };
 
-impl Engine {
+/// What signalling tells media: one side of a call said where it wants its media.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expect {
+    /// The call.
+    pub call: CallSerial,
+    /// Who receives there.
+    pub side: Side,
+    /// Where, and what is sent.
+    pub media: Announcement,
+    /// The endpoint belongs to this call. False: another call that is alive has it, and only the codecs are of use.
+    pub takes: bool,
+}
+
+/// What media tells the rest of the engine.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    /// Media of a call flows: at most once for each stream and second. The time is cut off to the second, so that it is
+    /// the same however streams are spread over workers.
+    Active {
+        /// The call.
+        call: CallSerial,
+        /// The second of the packet.
+        last: Timestamp,
+    },
+    /// A stream that waited is a call's.
+    Adopted {
+        /// The stream.
+        stream: StreamSerial,
+        /// Its call.
+        call: CallSerial,
+    },
+    /// A stream without a call has ended.
+    Stream {
+        /// Its serial.
+        serial: StreamSerial,
+        /// The stream.
+        record: Box<StreamRecord>,
+    },
+}
+
+/// What media knows of a call that comes to its end.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Collected {
+    /// Its streams, without their Call-ID.
+    pub streams: Vec<StreamRecord>,
+    /// Its packets that found no place: the call's figures are not to be trusted.
+    pub refused: u64,
+}
+
+/// What is counted of media.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MediaCounters {
+    /// RTP packets counted into a stream.
+    pub rtp_packets: u64,
+    /// RTCP packets parsed.
+    pub rtcp_packets: u64,
+    /// Streams begun: of a call, or without signalling where that is switched on.
+    pub streams: u64,
+    /// Streams that waited and were given up early because the table was full.
+    pub evicted_pending: u64,
+}
+
+/// Whose an RTP or RTCP packet was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PacketUse {
+    /// Delivered, or waiting for its SDP.
+    pub taken: Taken,
+    /// The call, where it is known.
+    pub call: Option<CallSerial>,
+    /// The stream; none for RTCP of no stream.
+    pub stream: Option<StreamSerial>,
+}
+
+/// A stream and whom it belongs to.
+#[derive(Debug)]
+struct Tracked {
+    stream: Stream,
+    serial: StreamSerial,
+    owner: Owner,
+    /// When its call is to hear again that media flows.
+    report_at: Timestamp,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Owner {
+    /// A call, whose table of streams names it.
+    Call(CallSerial),
+    /// Nobody yet: it waits for its SDP.
+    Pending,
+    /// Nobody, and it is reported all the same.
+    Free,
+}
+
+/// Whom media to or from an endpoint belongs to.
+#[derive(Clone, Copy, Debug)]
+struct Expectation {
+    call: CallSerial,
+    side: Side,
+}
+
+/// A place where one side of a call said it wants media.
+#[derive(Debug)]
+struct Announced {
+    rtp: Endpoint,
+    codecs: Vec<Codec>,
+}
+
+/// What media knows of a call.
+#[derive(Debug, Default)]
+struct CallMedia {
+    announced: Vec<Announced>,
+    streams: Vec<(Id, Direction)>,
+    refused: u64,
+}
+
+/// See the module's text.
+#[derive(Debug)]
+pub struct Media {
+    rtp_without_sip: bool,
+    settings: Settings,
+    worker: u8,
+    now: Timestamp,
+    begun: u64,
+    streams: Slab<Tracked>,
+    stream_keys: HashMap<StreamKey, Id, FixedState>,
+    calls: HashMap<CallSerial, CallMedia, FixedState>,
+    expectations: HashMap<Endpoint, Expectation, FixedState>,
+    pending: VecDeque<Id>,
+    pending_streams: usize,
+    pending_at: HashMap<Endpoint, Vec<Id>, FixedState>,
+    idle: BinaryHeap<Reverse<(Timestamp, Id)>>,
+    outputs: VecDeque<Output>,
+    tally: Tally,
+    counters: MediaCounters,
+}
+
+impl Media {
+    /// Makes the media half of one worker.
+    #[must_use]
+    pub fn new(settings: &Settings, worker: u8) -> Self {
+        let hasher = || FixedState::with_seed(settings.hash_seed);
+        Self {
+            rtp_without_sip: settings.rtp_without_sip,
+            settings: settings.clone(),
+            worker,
+            now: Timestamp::default(),
+            begun: 0,
+            streams: Slab::new(settings.tables.streams),
+            stream_keys: HashMap::with_hasher(hasher()),
+            calls: HashMap::with_hasher(hasher()),
+            expectations: HashMap::with_hasher(hasher()),
+            pending: VecDeque::new(),
+            pending_streams: 0,
+            pending_at: HashMap::with_hasher(hasher()),
+            idle: BinaryHeap::new(),
+            outputs: VecDeque::new(),
+            tally: Tally::default(),
+            counters: MediaCounters::default(),
+        }
+    }
+
     /// Counts an RTP packet into its stream.
-    pub(super) fn rtp_packet(&mut self, datagram: &Datagram<'_>, header: Header) -> Result<Taken, Reason> {
+    ///
+    /// # Errors
+    /// Why it goes no further.
+    pub fn rtp(&mut self, now: Timestamp, datagram: &Datagram<'_>, header: Header) -> Result<PacketUse, Reason> {
+        self.now = now;
         let key = StreamKey { source: datagram.source, destination: datagram.destination, ssrc: header.ssrc };
         let id = match self.stream_keys.get(&key) {
             Some(&id) => id,
@@ -28,17 +199,43 @@ impl Engine {
         };
         let Some(tracked) = self.streams.get_mut(id) else { return Err(Reason::TooManyStreams) };
         let (calls, owner) = (&self.calls, tracked.owner);
-        tracked.stream.on(self.now, header, |payload_type| timing(calls, owner, payload_type, key.destination));
-        match tracked.owner {
-            Owner::Call(_) | Owner::Free => {
+        tracked.stream.on(now, header, |payload_type| timing(calls, owner, payload_type, key.destination));
+        let stream = Some(tracked.serial);
+        match owner {
+            Owner::Call(call) => {
                 self.counters.rtp_packets += 1;
-                Ok(Taken::Delivered)
+                if now >= tracked.report_at {
+                    let last = now.second();
+                    tracked.report_at = last.after(limits::ACTIVE_REPORT);
+                    self.outputs.push_back(Output::Active { call, last });
+                }
+                Ok(PacketUse { taken: Taken::Delivered, call: Some(call), stream })
+            }
+            Owner::Free => {
+                self.counters.rtp_packets += 1;
+                Ok(PacketUse { taken: Taken::Delivered, call: None, stream })
             }
             Owner::Pending => {
-                self.counters.waiting += 1;
-                Ok(Taken::Waiting)
+                self.tally.waiting += 1;
+                Ok(PacketUse { taken: Taken::Waiting, call: None, stream })
             }
         }
+    }
+
+    /// Takes an RTCP datagram: it belongs to the call that expects media at one of its endpoints, or at the port below
+    /// (RFC 3550, section 11).
+    ///
+    /// # Errors
+    /// Why it goes no further.
+    pub fn rtcp(&mut self, now: Timestamp, datagram: &Datagram<'_>) -> Result<PacketUse, Reason> {
+        self.now = now;
+        rtcp::parse(datagram.payload)?;
+        self.counters.rtcp_packets += 1;
+        let below = |endpoint: Endpoint| Endpoint { port: endpoint.port.saturating_sub(1), ..endpoint };
+        let (to, from) = (datagram.destination, datagram.source);
+        let places = [to, from, below(to), below(from)];
+        let call = places.iter().find_map(|place| self.expectations.get(place)).map(|one| one.call);
+        Ok(PacketUse { taken: Taken::Delivered, call, stream: None })
     }
 
     fn begin_stream(&mut self, key: StreamKey, vlan: Option<u16>) -> Result<Id, Reason> {
@@ -46,81 +243,79 @@ impl Engine {
         let to = self.expectations.get(&key.destination).map(|one| (one.call, one.side.receives()));
         let owner = to.or_else(|| self.expectations.get(&key.source).map(|one| (one.call, one.side.sends())));
         let stream = Stream::new(key, vlan, self.now);
-        let Some((call_id, direction)) = owner else {
+        let Some((serial, direction)) = owner else {
             return self.begin_pending(stream);
         };
-        let call = self.calls.get_mut(call_id).ok_or(Reason::NoSignalling)?;
-        if call.streams.len() >= limits::STREAMS_PER_CALL {
-            call.lost_here = true;
+        let call = self.calls.get_mut(&serial).ok_or(Reason::NoSignalling)?;
+        if call.streams.len() >= limits::STREAMS_PER_CALL || self.streams.is_full() {
+            call.refused += 1;
             return Err(Reason::TooManyStreams);
         }
-        let Some(id) = self.streams.insert(Tracked { stream, owner: Owner::Call(call_id) }) else {
-            call.lost_here = true;
-            return Err(Reason::TooManyStreams);
-        };
-        call.streams.push((id, direction));
-        self.stream_keys.insert(key, id);
+        let id = self.insert(stream, Owner::Call(serial)).ok_or(Reason::TooManyStreams)?;
+        if let Some(call) = self.calls.get_mut(&serial) {
+            call.streams.push((id, direction));
+        }
         self.counters.streams += 1;
         Ok(id)
     }
 
+    fn insert(&mut self, stream: Stream, owner: Owner) -> Option<Id> {
+        let key = stream.key;
+        let serial = StreamSerial::new(self.begun.saturating_add(1), self.worker);
+        let id = self.streams.insert(Tracked { stream, serial, owner, report_at: Timestamp::default() })?;
+        self.begun += 1;
+        self.stream_keys.insert(key, id);
+        Some(id)
+    }
+
     fn begin_pending(&mut self, stream: Stream) -> Result<Id, Reason> {
-        if self.pending.len() >= limits::PENDING_STREAMS
+        while self.pending_streams >= self.settings.tables.pending
             && let Some(oldest) = self.pending.pop_front()
         {
-            self.release_pending(oldest, Reason::PendingFull);
+            if self.release_pending(oldest, Reason::PendingFull) {
+                self.counters.evicted_pending += 1;
+            }
         }
         let key = stream.key;
-        let id = self.streams.insert(Tracked { stream, owner: Owner::Pending }).ok_or(Reason::TooManyStreams)?;
-        self.stream_keys.insert(key, id);
+        let id = self.insert(stream, Owner::Pending).ok_or(Reason::TooManyStreams)?;
         for endpoint in [key.source, key.destination] {
             self.pending_at.entry(endpoint).or_default().push(id);
         }
         self.pending.push_back(id);
+        self.pending_streams += 1;
         Ok(id)
     }
 
-    /// Lets go of RTP that has waited long enough.
-    pub(super) fn expire_pending(&mut self) {
-        while let Some(&id) = self.pending.front() {
-            let waiting = self.streams.get(id).filter(|one| one.owner == Owner::Pending);
-            if waiting.is_some_and(|one| one.stream.first.after(limits::PENDING_AGE) > self.now) {
-                return;
-            }
-            self.pending.pop_front();
-            self.release_pending(id, Reason::NoSignalling);
-        }
-    }
-
     /// Ends the wait of a stream that nobody announced: it becomes a stream of its own, or its packets are dropped.
-    pub(super) fn release_pending(&mut self, id: Id, reason: Reason) {
-        let Some(tracked) = self.streams.get_mut(id).filter(|one| one.owner == Owner::Pending) else { return };
+    /// False when it waits no more.
+    fn release_pending(&mut self, id: Id, reason: Reason) -> bool {
+        let Some(tracked) = self.streams.get_mut(id).filter(|one| one.owner == Owner::Pending) else { return false };
         let (key, packets) = (tracked.stream.key, tracked.stream.packets());
-        let keeps = self.settings.rtp_without_sip && is_plausible(&tracked.stream);
+        let keeps = self.rtp_without_sip && is_plausible(&tracked.stream);
         if keeps {
             tracked.owner = Owner::Free;
             tracked.stream.resolve(|payload_type| codec::static_type(payload_type).map(Timing::of));
-            let deadline = tracked.stream.last.after(limits::STREAM_IDLE);
-            self.timers.push(Reverse((deadline, Timer::Stream(id))));
+            let deadline = tracked.stream.last.after(self.settings.timeouts.stream_idle);
+            self.idle.push(Reverse((deadline, id)));
             self.counters.streams += 1;
             self.deliver_waiting(packets);
         } else {
-            self.counters.waiting -= packets;
-            self.drop_packets(reason, packets);
+            self.tally.drop(reason, packets);
         }
         self.forget_pending(id, key);
         if !keeps {
             self.forget_stream(id);
         }
+        true
     }
 
     fn deliver_waiting(&mut self, packets: u64) {
-        self.counters.waiting -= packets;
-        self.counters.delivered += packets;
+        self.tally.deliver(packets);
         self.counters.rtp_packets += packets;
     }
 
     fn forget_pending(&mut self, id: Id, key: StreamKey) {
+        self.pending_streams = self.pending_streams.saturating_sub(1);
         for endpoint in [key.source, key.destination] {
             if let Some(ids) = self.pending_at.get_mut(&endpoint) {
                 ids.retain(|&one| one != id);
@@ -132,101 +327,255 @@ impl Engine {
     }
 
     /// Takes a stream out of the tables.
-    pub(super) fn forget_stream(&mut self, id: Id) {
-        if let Some(tracked) = self.streams.remove(id)
-            && self.stream_keys.get(&tracked.stream.key) == Some(&id)
-        {
+    fn forget_stream(&mut self, id: Id) -> Option<Tracked> {
+        let tracked = self.streams.remove(id)?;
+        if self.stream_keys.get(&tracked.stream.key) == Some(&id) {
             self.stream_keys.remove(&tracked.stream.key);
         }
+        Some(tracked)
     }
 
-    pub(super) fn stream_timer(&mut self, id: Id) {
-        let Some(tracked) = self.streams.get(id) else { return };
-        let deadline = tracked.stream.last.after(limits::STREAM_IDLE);
-        if deadline > self.now {
-            self.timers.push(Reverse((deadline, Timer::Stream(id))));
-        } else {
-            self.remove_free_stream(id);
+    /// When [`Media::advance`] has something to do.
+    #[must_use]
+    pub fn due(&self) -> Timestamp {
+        let pending = self.pending.front().map_or(Timestamp::NEVER, |&id| {
+            // One that waits no more is taken off the queue at once.
+            let waiting = self.streams.get(id).filter(|one| one.owner == Owner::Pending);
+            waiting.map_or(Timestamp::default(), |one| one.stream.first.after(self.settings.timeouts.pending))
+        });
+        let idle = self.idle.peek().map_or(Timestamp::NEVER, |&Reverse((time, _))| time);
+        pending.min(idle)
+    }
+
+    /// Lets go of RTP that has waited long enough, and of streams without signalling that fell silent.
+    pub fn advance(&mut self, now: Timestamp) {
+        self.now = now;
+        while let Some(&id) = self.pending.front() {
+            let waiting = self.streams.get(id).filter(|one| one.owner == Owner::Pending);
+            if waiting.is_some_and(|one| one.stream.first.after(self.settings.timeouts.pending) > now) {
+                break;
+            }
+            self.pending.pop_front();
+            self.release_pending(id, Reason::NoSignalling);
+        }
+        while let Some(&Reverse((time, id))) = self.idle.peek()
+            && time <= now
+        {
+            self.idle.pop();
+            let Some(tracked) = self.streams.get(id) else { continue };
+            let deadline = tracked.stream.last.after(self.settings.timeouts.stream_idle);
+            let longest = tracked.stream.first.after(self.settings.timeouts.stream_longest);
+            if deadline.min(longest) > now {
+                self.idle.push(Reverse((deadline.min(longest), id)));
+            } else {
+                self.end_free(id);
+            }
         }
     }
 
-    pub(super) fn remove_free_stream(&mut self, id: Id) {
-        let Some(tracked) = self.streams.get(id).filter(|one| one.owner == Owner::Free) else { return };
-        let record = super::report::stream_record(&tracked.stream, None);
-        self.forget_stream(id);
-        self.events.push_back(Event::Stream(Box::new(record)));
+    fn end_free(&mut self, id: Id) {
+        if self.streams.get(id).is_none_or(|one| one.owner != Owner::Free) {
+            return;
+        }
+        let Some(tracked) = self.forget_stream(id) else { return };
+        let known = tracked.stream.main_type().and_then(|main| codec::static_type(main.number));
+        let record = Box::new(stream_record(&tracked.stream, known, None));
+        self.outputs.push_back(Output::Stream { serial: tracked.serial, record });
     }
 
-    /// Takes what one side of a call announced: expects its media, and adopts what has come already.
-    pub(super) fn announce(&mut self, call_id: Id, side: Side, media: Vec<Media>) {
-        for one in media {
-            let endpoint = one.rtp;
-            let Some(call) = self.calls.get_mut(call_id) else { return };
-            if !call.announce(one) {
-                call.lost_here = true;
-                continue;
-            }
-            if self.take_endpoint(endpoint, Expectation { call: call_id, side }) {
-                self.adopt_pending(endpoint, call_id, side);
-            }
+    /// Ends the wait of all RTP that waits: there will be no more signalling.
+    pub fn finish_pending(&mut self) {
+        while let Some(id) = self.pending.pop_front() {
+            self.release_pending(id, Reason::NoSignalling);
+        }
+    }
+
+    /// Ends all streams without a call, in the order in which they began.
+    pub fn finish(&mut self) {
+        let mut streams: Vec<_> = self.streams.iter().map(|(id, one)| (one.stream.first, one.stream.key, id)).collect();
+        streams.sort_unstable();
+        for (_, _, id) in streams {
+            self.end_free(id);
+        }
+    }
+
+    /// Expects the media that one side of a call announced, and adopts what has come already.
+    pub fn expect(&mut self, now: Timestamp, expect: Expect) {
+        self.now = now;
+        let Expect { call, side, media, takes } = expect;
+        let endpoint = media.rtp;
+        self.calls.entry(call).or_default().announce(media);
+        if takes {
+            self.take_endpoint(endpoint, Expectation { call, side });
+            self.adopt_pending(endpoint, call, side);
         }
         let (calls, streams) = (&self.calls, &mut self.streams);
-        let Some(call) = calls.get(call_id) else { return };
-        for &(id, _) in &call.streams {
+        let Some(known) = calls.get(&call) else { return };
+        for &(id, _) in &known.streams {
             if let Some(tracked) = streams.get_mut(id) {
                 let destination = tracked.stream.key.destination;
-                tracked.stream.resolve(|payload_type| call.codec(payload_type, destination).map(Timing::of));
+                tracked.stream.resolve(|payload_type| known.codec(payload_type, destination).map(Timing::of));
             }
         }
     }
 
-    /// Gives an endpoint to a call unless another that is alive has it: with a back-to-back user agent two calls announce
-    /// the same endpoints, and the streams stay together in the first. False when the other keeps it.
-    fn take_endpoint(&mut self, endpoint: Endpoint, expectation: Expectation) -> bool {
-        if let Some(old) = self.expectations.get(&endpoint).map(|old| old.call)
-            && old != expectation.call
-            && let Some(owner) = self.calls.get(old)
-        {
-            if !owner.has_ended() && self.last_seen(old).after(limits::ENDPOINT_IDLE) > self.now {
-                return false;
-            }
-            // The same addresses with the same SSRC in the next call are another stream.
-            for &(id, _) in &owner.streams {
-                if let Some(key) = self.streams.get(id).map(|one| one.stream.key)
-                    && (key.source == endpoint || key.destination == endpoint)
-                    && self.stream_keys.get(&key) == Some(&id)
-                {
-                    self.stream_keys.remove(&key);
-                }
+    /// Gives an endpoint to a call. The same addresses with the same SSRC in the next call are another stream.
+    fn take_endpoint(&mut self, endpoint: Endpoint, expectation: Expectation) {
+        let Some(old) = self.expectations.insert(endpoint, expectation) else { return };
+        if old.call == expectation.call {
+            return;
+        }
+        let Some(owner) = self.calls.get(&old.call) else { return };
+        for &(id, _) in &owner.streams {
+            if let Some(key) = self.streams.get(id).map(|one| one.stream.key)
+                && (key.source == endpoint || key.destination == endpoint)
+                && self.stream_keys.get(&key) == Some(&id)
+            {
+                self.stream_keys.remove(&key);
             }
         }
-        self.expectations.insert(endpoint, expectation);
-        true
     }
 
-    fn adopt_pending(&mut self, endpoint: Endpoint, call_id: Id, side: Side) {
+    fn adopt_pending(&mut self, endpoint: Endpoint, serial: CallSerial, side: Side) {
         for id in self.pending_at.get(&endpoint).cloned().unwrap_or_default() {
-            let Some(call) = self.calls.get_mut(call_id) else { return };
+            let Some(call) = self.calls.get_mut(&serial) else { return };
             if call.streams.len() >= limits::STREAMS_PER_CALL {
                 return;
             }
             let Some(tracked) = self.streams.get_mut(id).filter(|one| one.owner == Owner::Pending) else { continue };
             let key = tracked.stream.key;
             let direction: Direction = if key.destination == endpoint { side.receives() } else { side.sends() };
-            tracked.owner = Owner::Call(call_id);
+            tracked.owner = Owner::Call(serial);
+            let last = tracked.stream.last.second();
+            tracked.report_at = last.after(limits::ACTIVE_REPORT);
             call.streams.push((id, direction));
-            let packets = tracked.stream.packets();
+            let (stream, packets) = (tracked.serial, tracked.stream.packets());
+            self.outputs.push_back(Output::Adopted { stream, call: serial });
+            self.outputs.push_back(Output::Active { call: serial, last });
             self.counters.streams += 1;
             self.deliver_waiting(packets);
             self.forget_pending(id, key);
         }
     }
+
+    /// The streams of a call as they are.
+    #[must_use]
+    pub fn look(&self, call: CallSerial) -> Collected {
+        let Some(known) = self.calls.get(&call) else { return Collected::default() };
+        let streams = known.streams.iter().filter_map(|&(id, direction)| {
+            let stream = &self.streams.get(id)?.stream;
+            let codec = stream.main_type().and_then(|main| known.codec(main.number, stream.key.destination));
+            Some(stream_record(stream, codec, Some(direction)))
+        });
+        Collected { streams: streams.collect(), refused: known.refused }
+    }
+
+    /// Takes a call out of all tables.
+    pub fn collect(&mut self, call: CallSerial) -> Collected {
+        let collected = self.look(call);
+        let Some(known) = self.calls.remove(&call) else { return collected };
+        for announced in &known.announced {
+            if self.expectations.get(&announced.rtp).is_some_and(|expectation| expectation.call == call) {
+                self.expectations.remove(&announced.rtp);
+            }
+        }
+        for (id, _) in known.streams {
+            self.forget_stream(id);
+        }
+        collected
+    }
+
+    /// Says whether there is something to tell.
+    #[must_use]
+    pub fn has_output(&self) -> bool {
+        !self.outputs.is_empty()
+    }
+
+    /// The next thing to tell.
+    pub fn next_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// What is counted.
+    #[must_use]
+    pub fn counters(&self) -> MediaCounters {
+        self.counters
+    }
+
+    /// What became of RTP that waited.
+    #[must_use]
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// How many streams are tracked, those that wait for their SDP left out.
+    #[must_use]
+    pub fn streams_active(&self) -> usize {
+        self.streams.len().saturating_sub(self.pending_streams)
+    }
+
+    /// Entries of all tables, which is what memory grows with.
+    #[cfg(test)]
+    pub(super) fn sizes(&self) -> MediaSizes {
+        MediaSizes {
+            streams: self.streams.len(),
+            keys: self.stream_keys.len(),
+            calls: self.calls.len(),
+            expectations: self.expectations.len(),
+            pending_at: self.pending_at.len(),
+        }
+    }
+}
+
+/// Entries of the tables.
+#[cfg(test)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct MediaSizes {
+    pub streams: usize,
+    pub keys: usize,
+    pub calls: usize,
+    pub expectations: usize,
+    pub pending_at: usize,
+}
+
+impl CallMedia {
+    /// Keeps a place announced for media; signalling bounds how many there are.
+    fn announce(&mut self, media: Announcement) {
+        let Some(known) = self.announced.iter_mut().find(|known| known.rtp == media.rtp) else {
+            self.announced.push(Announced { rtp: media.rtp, codecs: media.codecs });
+            return;
+        };
+        for codec in media.codecs {
+            let has_room = known.codecs.len() < limits::SDP_CODECS;
+            match known.codecs.iter_mut().find(|old| old.payload_type == codec.payload_type) {
+                Some(old) => *old = codec,
+                None if has_room => known.codecs.push(codec),
+                None => {}
+            }
+        }
+    }
+
+    /// What a payload type means in a stream: by the SDP of the side that receives it, else of either side, else by
+    /// RFC 3551.
+    fn codec(&self, payload_type: u8, destination: Endpoint) -> Option<(&str, u32)> {
+        let receiver = self.announced.iter().filter(|announced| announced.rtp == destination);
+        let mut codecs = receiver.chain(&self.announced).flat_map(|announced| &announced.codecs);
+        codecs
+            .find(|codec| codec.payload_type == payload_type)
+            .map(|codec| (codec.name.as_str(), codec.clock_rate))
+            .or_else(|| codec::static_type(payload_type))
+    }
 }
 
 /// How a payload type is timed, by the call's SDP or by RFC 3551.
-fn timing(calls: &Slab<Call>, owner: Owner, payload_type: u8, destination: Endpoint) -> Option<Timing> {
+fn timing(
+    calls: &HashMap<CallSerial, CallMedia, FixedState>,
+    owner: Owner,
+    payload_type: u8,
+    destination: Endpoint,
+) -> Option<Timing> {
     match owner {
-        Owner::Call(id) => calls.get(id)?.codec(payload_type, destination).map(Timing::of),
+        Owner::Call(call) => calls.get(&call)?.codec(payload_type, destination).map(Timing::of),
         Owner::Pending | Owner::Free => codec::static_type(payload_type).map(Timing::of),
     }
 }

@@ -1,47 +1,35 @@
-//! The engine: frames in, events out. One engine sees all traffic that belongs together; it runs each frame to
-//! completion, and time is what the frames say.
+//! The engine: frames in, events out. It joins two halves that know nothing of each other's insides: [`Signalling`]
+//! (calls, registrations) and [`Media`] (streams). It runs each frame to completion, and time is what the frames say.
 
 mod call;
+mod losses;
 mod media;
 mod registration;
 mod report;
+mod serial;
+mod settings;
 mod signalling;
 
-use std::{
-    cmp::Reverse,
-    collections::{BTreeMap, BinaryHeap, HashMap, VecDeque},
-};
+use std::collections::{BTreeMap, VecDeque};
 
-use foldhash::quality::FixedState;
-
-use self::{
-    call::{Call, Side},
-    registration::Registration,
+pub use self::{
+    call::Side,
+    media::{Collected, Expect, Media, MediaCounters, Output, PacketUse},
+    serial::{CallSerial, StreamSerial},
+    settings::{Settings, Tables, Timeouts},
+    signalling::{Action, ClosedCall, Signalling, SignallingCounters},
 };
+use self::losses::Losses;
 use crate::{
     classify::{Class, classify},
-    decode::{Datagram, Endpoint, LinkType, decode},
-    drops::{Dropped, Reason},
-    limits,
+    decode::{Datagram, LinkType},
+    drops::{Dropped, Reason, Taken, Tally},
+    ingress::Ingress,
     query::CallSummary,
     record::{CallRecord, RegistrationRecord, StreamRecord},
-    rtcp, rtp,
-    rtp::stream::{Stream, StreamKey},
-    sip,
-    slab::{Id, Slab},
+    rtp, sip,
     time::Timestamp,
 };
-
-/// How an engine is to work.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Settings {
-    /// Report RTP that no signalling announces as streams of their own. Off by default: other protocols can look like
-    /// RTP.
-    pub rtp_without_sip: bool,
-    /// Seed of the tables' hash: random where the traffic may be hostile, anything where it is a file. It does not
-    /// change what comes out.
-    pub hash_seed: u64,
-}
 
 /// What a capture knows of a frame besides its bytes.
 #[derive(Clone, Copy, Debug, Default)]
@@ -52,20 +40,62 @@ pub struct FrameMeta {
     pub vlan: Option<u16>,
 }
 
-/// Something came to its end and will not change any more.
+/// What a frame was, for who keeps packets. A frame that completes several messages says it of the last one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FrameUse {
+    /// What it carried.
+    pub kind: FrameKind,
+    /// The call it belongs to.
+    pub owner: Option<CallSerial>,
+    /// The stream it belongs to. With no owner yet it waits for its SDP: [`Event::Adopted`] says later whose it is.
+    pub stream: Option<StreamSerial>,
+    /// Where the payload of RTP begins in the frame; for everything else, and for what was put together from several
+    /// frames, the frame's length.
+    pub keep: usize,
+}
+
+/// What a frame carried.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FrameKind {
+    /// A SIP message.
+    Sip,
+    /// RTP.
+    Rtp,
+    /// RTCP.
+    Rtcp,
+    /// Anything else, and what waits for the rest of its datagram.
+    #[default]
+    Other,
+}
+
+/// Something happened that will not change any more.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
-    /// A call.
+    /// A call has ended.
     Call(Box<EndedCall>),
-    /// A stream without a call.
-    Stream(Box<StreamRecord>),
-    /// A registration.
+    /// A stream that waited for its SDP belongs to a call.
+    Adopted {
+        /// The stream.
+        stream: StreamSerial,
+        /// Its call.
+        call: CallSerial,
+    },
+    /// A stream without a call has ended.
+    Stream {
+        /// Its serial.
+        serial: StreamSerial,
+        /// The stream.
+        record: Box<StreamRecord>,
+    },
+    /// A registration has ended.
     Registration(Box<RegistrationRecord>),
 }
 
 /// A call with its streams.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EndedCall {
+    /// Its name in this process.
+    pub serial: CallSerial,
     /// The call.
     pub record: CallRecord,
     /// Its streams in the order in which they came.
@@ -81,7 +111,7 @@ pub struct EngineCounters {
     pub received: u64,
     /// Frames that reached a call, a registration, a stream or a counter of SIP messages.
     pub delivered: u64,
-    /// RTP packets that wait for the SDP which announces them.
+    /// Frames that wait: RTP for the SDP which announces it, fragments and segments for the rest of their datagram.
     pub waiting: u64,
     /// Frames that went no further.
     pub dropped: Dropped,
@@ -89,7 +119,7 @@ pub struct EngineCounters {
     pub sip_messages: u64,
     /// Datagrams that looked like SIP and could not be parsed.
     pub sip_errors: u64,
-    /// SIP requests by method.
+    /// SIP requests by method; only those that came.
     pub sip_requests: BTreeMap<sip::Method, u64>,
     /// RTP packets counted into a stream.
     pub rtp_packets: u64,
@@ -101,205 +131,255 @@ pub struct EngineCounters {
     pub streams: u64,
     /// Registrations begun.
     pub registrations: u64,
-    /// Calls and registrations given up early because their table was full.
-    pub evicted: u64,
+    /// Entries given up early because their table was full.
+    pub evicted: Evicted,
     /// Packets that the capture says it lost.
     pub lost_by_capture: u64,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Timer {
-    Call(Id),
-    Registration(Id),
-    Stream(Id),
-}
-
-/// A stream and whom it belongs to.
-#[derive(Debug)]
-struct Tracked {
-    stream: Stream,
-    owner: Owner,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Owner {
-    /// A call, whose table of streams names it.
-    Call(Id),
-    /// Nobody yet: it waits for its SDP.
-    Pending,
-    /// Nobody, and it is reported all the same.
-    Free,
-}
-
-/// Whom media to or from an endpoint belongs to.
-#[derive(Clone, Copy, Debug)]
-struct Expectation {
-    call: Id,
-    side: Side,
+/// Entries given up early because their table was full, by table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Evicted {
+    /// Calls.
+    pub calls: u64,
+    /// Registrations.
+    pub registrations: u64,
+    /// RTP streams that waited for their SDP.
+    pub pending_streams: u64,
 }
 
 /// The engine. See the module's text.
 #[derive(Debug)]
 pub struct Engine {
-    settings: Settings,
+    ingress: Ingress,
+    core: Core,
+}
+
+/// The engine behind the decoders.
+#[derive(Debug)]
+struct Core {
     now: Timestamp,
-    counters: EngineCounters,
-    calls: Slab<Call>,
-    call_ids: HashMap<Box<[u8]>, Id, FixedState>,
-    call_order: VecDeque<Id>,
-    registrations: Slab<Registration>,
-    registration_ids: HashMap<Box<[u8]>, Id, FixedState>,
-    registration_order: VecDeque<Id>,
-    streams: Slab<Tracked>,
-    stream_keys: HashMap<StreamKey, Id, FixedState>,
-    expectations: HashMap<Endpoint, Expectation, FixedState>,
-    pending: VecDeque<Id>,
-    pending_at: HashMap<Endpoint, Vec<Id>, FixedState>,
-    timers: BinaryHeap<Reverse<(Timestamp, Timer)>>,
+    received: u64,
+    outcomes: Outcomes,
+    signalling: Signalling,
+    media: Media,
+    losses: Losses,
     events: VecDeque<Event>,
+    used: FrameUse,
+}
+
+/// What became of frames at once.
+#[derive(Debug, Default)]
+struct Outcomes {
+    delivered: u64,
+    dropped: Dropped,
 }
 
 impl Engine {
     /// Makes an engine that has seen nothing.
     #[must_use]
+    #[expect(clippy::needless_pass_by_value, reason = "an engine owns its settings")]
     pub fn new(settings: Settings) -> Self {
-        let hasher = || FixedState::with_seed(settings.hash_seed);
         Self {
-            settings,
-            now: Timestamp::default(),
-            counters: EngineCounters::default(),
-            calls: Slab::new(limits::CALLS),
-            call_ids: HashMap::with_hasher(hasher()),
-            call_order: VecDeque::new(),
-            registrations: Slab::new(limits::REGISTRATIONS),
-            registration_ids: HashMap::with_hasher(hasher()),
-            registration_order: VecDeque::new(),
-            streams: Slab::new(limits::STREAMS),
-            stream_keys: HashMap::with_hasher(hasher()),
-            expectations: HashMap::with_hasher(hasher()),
-            pending: VecDeque::new(),
-            pending_at: HashMap::with_hasher(hasher()),
-            timers: BinaryHeap::new(),
-            events: VecDeque::new(),
+            ingress: Ingress::default(),
+            core: Core {
+                now: Timestamp::default(),
+                received: 0,
+                outcomes: Outcomes::default(),
+                signalling: Signalling::new(&settings),
+                media: Media::new(&settings, 0),
+                losses: Losses::default(),
+                events: VecDeque::new(),
+                used: FrameUse::default(),
+            },
         }
     }
 
-    /// Takes a frame.
-    pub fn frame(&mut self, link: LinkType, meta: FrameMeta, frame: &[u8]) {
+    /// Takes a frame, and says what it was.
+    pub fn frame(&mut self, link: LinkType, meta: FrameMeta, frame: &[u8]) -> FrameUse {
         self.advance(meta.time);
-        self.counters.received += 1;
-        let outcome = decode(link, frame).and_then(|mut datagram| {
-            datagram.vlan = meta.vlan.or(datagram.vlan);
-            self.datagram(&datagram)
-        });
+        let Self { ingress, core } = self;
+        core.received += 1;
+        core.used = FrameUse { keep: frame.len(), ..FrameUse::default() };
+        let outcome = ingress.frame(link, meta, frame, &mut |datagram| core.datagram(datagram, frame));
         match outcome {
-            Ok(Taken::Delivered) => self.counters.delivered += 1,
+            Ok(Taken::Delivered) => core.outcomes.delivered += 1,
             Ok(Taken::Waiting) => {}
-            Err(reason) => self.drop_packets(reason, 1),
+            Err(reason) => core.outcomes.dropped.add(reason, 1),
         }
+        core.used
     }
 
-    fn datagram(&mut self, datagram: &Datagram<'_>) -> Result<Taken, Reason> {
-        match classify(datagram)? {
-            Class::Sip => {
-                let message = sip::parse(datagram.payload)?;
-                self.sip_message(&message);
-                Ok(Taken::Delivered)
-            }
-            Class::Rtcp => {
-                rtcp::parse(datagram.payload)?;
-                self.counters.rtcp_packets += 1;
-                Ok(Taken::Delivered)
-            }
-            Class::Rtp => {
-                let header = rtp::parse(datagram.payload).ok_or(Reason::RtpHeader)?;
-                self.rtp_packet(datagram, header)
-            }
-        }
+    /// Takes note that the capture lost packets somewhere between two times: the figures of all calls that went on then,
+    /// also of those that ended meanwhile, are not to be trusted.
+    pub fn lost(&mut self, from: Timestamp, to: Timestamp, packets: u64) {
+        self.core.losses.add(from, to, packets);
     }
 
-    /// Counts packets that go no further.
-    fn drop_packets(&mut self, reason: Reason, packets: u64) {
-        self.counters.dropped.add(reason, packets);
-        let is_sip =
-            matches!(reason, Reason::SipStartLine | Reason::SipTooLarge | Reason::SipHeader | Reason::SipMandatory);
-        if is_sip {
-            self.counters.sip_errors += packets;
-        }
-    }
-
-    /// Takes note that the capture lost packets: the figures of all calls in progress are not to be trusted.
-    pub fn lost(&mut self, packets: u64) {
-        if packets == 0 {
-            return;
-        }
-        self.counters.lost_by_capture += packets;
-        for call in self.calls.values_mut().filter(|call| !call.has_ended()) {
-            call.lost_here = true;
-        }
+    /// Takes note that packets of one call were lost on the way to a sink.
+    pub fn lost_of(&mut self, call: CallSerial, packets: u64) {
+        self.core.signalling.lost_of(call, packets);
     }
 
     /// Takes note of the time when no frame says it, as on a silent port.
     pub fn advance(&mut self, now: Timestamp) {
-        self.now = now;
-        self.expire_pending();
-        while let Some(&Reverse((time, timer))) = self.timers.peek()
-            && time <= now
-        {
-            self.timers.pop();
-            match timer {
-                Timer::Call(id) => self.call_timer(id, time),
-                Timer::Registration(id) => self.registration_timer(id),
-                Timer::Stream(id) => self.stream_timer(id),
-            }
+        let Self { ingress, core } = self;
+        core.now = now;
+        if now >= ingress.due() {
+            ingress.advance(now, &mut |datagram| core.datagram(datagram, &[]));
         }
+        core.advance();
     }
 
     /// Ends everything that is tracked, in the order in which it began: there will be no more frames.
     pub fn finish(&mut self) {
-        while let Some(id) = self.pending.pop_front() {
-            self.release_pending(id, Reason::NoSignalling);
-        }
-        let mut calls: Vec<_> = self.calls.iter().map(|(id, call)| (call.start, id)).collect();
-        calls.sort_unstable();
-        for (_, id) in calls {
-            self.remove_call(id);
-        }
-        let mut streams: Vec<_> = self.streams.iter().map(|(id, one)| (one.stream.first, one.stream.key, id)).collect();
-        streams.sort_unstable();
-        for (_, _, id) in streams {
-            self.remove_free_stream(id);
-        }
-        let mut registrations: Vec<_> = self.registrations.iter().map(|(id, one)| (one.start, id)).collect();
-        registrations.sort_unstable();
-        for (_, id) in registrations {
-            self.remove_registration(id);
-        }
+        let Self { ingress, core } = self;
+        ingress.finish(&mut |datagram| core.datagram(datagram, &[]));
+        core.media.finish_pending();
+        core.signalling.finish_calls();
+        core.settle();
+        core.media.finish();
+        core.settle();
+        core.signalling.finish_registrations();
+        core.settle();
     }
 
     /// The next event.
     pub fn next_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
+        self.core.events.pop_front()
     }
 
     /// What is counted.
     #[must_use]
-    pub fn counters(&self) -> &EngineCounters {
-        &self.counters
+    pub fn counters(&self) -> EngineCounters {
+        let core = &self.core;
+        let mut counters = EngineCounters {
+            received: core.received,
+            delivered: core.outcomes.delivered,
+            dropped: core.outcomes.dropped.clone(),
+            lost_by_capture: core.losses.total(),
+            ..EngineCounters::default()
+        };
+        counters.add_signalling(core.signalling.counters());
+        counters.add_media(core.media.counters());
+        counters.add_tally(core.media.tally());
+        counters.add_tally(self.ingress.tally());
+        counters
     }
 
     /// The time of the last frame.
     #[must_use]
     pub fn now(&self) -> Timestamp {
-        self.now
+        self.core.now
     }
 }
 
-/// What became of a datagram that was not dropped.
-enum Taken {
-    Delivered,
-    /// RTP that waits for its SDP: it is delivered or dropped later.
-    Waiting,
+impl Core {
+    fn datagram(&mut self, datagram: &Datagram<'_>, frame: &[u8]) -> Result<Taken, Reason> {
+        match classify(datagram)? {
+            Class::Rtp => {
+                let header = rtp::parse(datagram.payload).ok_or(Reason::RtpHeader)?;
+                let used = self.media.rtp(self.now, datagram, header)?;
+                self.used.keep = keep(frame, datagram.payload);
+                Ok(self.use_packet(FrameKind::Rtp, used))
+            }
+            Class::Sip => {
+                let message = sip::parse(datagram.payload)?;
+                let owner = self.signalling.message(self.now, datagram, &message);
+                self.used.kind = FrameKind::Sip;
+                self.used.owner = owner;
+                self.settle();
+                Ok(Taken::Delivered)
+            }
+            Class::Rtcp => {
+                let used = self.media.rtcp(self.now, datagram)?;
+                Ok(self.use_packet(FrameKind::Rtcp, used))
+            }
+        }
+    }
+
+    fn use_packet(&mut self, kind: FrameKind, used: PacketUse) -> Taken {
+        self.used.kind = kind;
+        self.used.owner = used.call;
+        self.used.stream = used.stream;
+        if self.media.has_output() {
+            self.settle();
+        }
+        used.taken
+    }
+
+    fn advance(&mut self) {
+        if self.now >= self.media.due() {
+            self.media.advance(self.now);
+            self.settle();
+        }
+        if self.now >= self.signalling.due() {
+            self.signalling.advance(self.now);
+            self.settle();
+        }
+    }
+
+    /// Carries what one half says to the other, and what has ended to the events.
+    fn settle(&mut self) {
+        while let Some(action) = self.signalling.next_action() {
+            match action {
+                Action::Expect(expect) => self.media.expect(self.now, expect),
+                Action::Ended(call) => {
+                    let collected = self.media.collect(call.serial);
+                    let ended = report::join(*call, [collected], &self.losses, self.now);
+                    self.events.push_back(Event::Call(Box::new(ended)));
+                }
+                Action::Registration(record) => self.events.push_back(Event::Registration(record)),
+            }
+        }
+        while let Some(output) = self.media.next_output() {
+            match output {
+                Output::Active { call, last } => self.signalling.active(call, last),
+                Output::Adopted { stream, call } => self.events.push_back(Event::Adopted { stream, call }),
+                Output::Stream { serial, mut record } => {
+                    record.lost_here = self.losses.within(record.start, record.end) > 0;
+                    self.events.push_back(Event::Stream { serial, record });
+                }
+            }
+        }
+    }
+}
+
+/// Where the payload of an RTP packet begins in its frame; the frame's length where the packet is not in the frame.
+fn keep(frame: &[u8], packet: &[u8]) -> usize {
+    let at = packet.as_ptr().addr().wrapping_sub(frame.as_ptr().addr());
+    let end = at.saturating_add(rtp::header_length(packet));
+    if at < frame.len() && end <= frame.len() { end } else { frame.len() }
+}
+
+impl EngineCounters {
+    fn add_signalling(&mut self, counters: &SignallingCounters) {
+        self.sip_messages += counters.messages;
+        self.calls += counters.calls;
+        self.registrations += counters.registrations;
+        self.evicted.calls += counters.evicted_calls;
+        self.evicted.registrations += counters.evicted_registrations;
+        for (&method, &count) in sip::Method::ALL.iter().zip(&counters.requests) {
+            if count > 0 {
+                *self.sip_requests.entry(method).or_default() += count;
+            }
+        }
+        let errors = [Reason::SipStartLine, Reason::SipTooLarge, Reason::SipHeader, Reason::SipMandatory];
+        self.sip_errors = errors.iter().map(|&reason| self.dropped.get(reason)).sum();
+    }
+
+    fn add_media(&mut self, counters: MediaCounters) {
+        self.rtp_packets += counters.rtp_packets;
+        self.rtcp_packets += counters.rtcp_packets;
+        self.streams += counters.streams;
+        self.evicted.pending_streams += counters.evicted_pending;
+    }
+
+    fn add_tally(&mut self, tally: &Tally) {
+        self.waiting += tally.waiting;
+        self.delivered += tally.delivered;
+        self.dropped.merge(&tally.dropped);
+    }
 }
 
 #[cfg(test)]

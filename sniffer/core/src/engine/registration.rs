@@ -1,5 +1,6 @@
 //! One registration as its signalling tells it: REGISTER requests with one Call-ID, their challenges and answers.
 
+use super::Timeouts;
 use crate::{
     limits,
     record::{RegistrationRecord, RegistrationState},
@@ -80,8 +81,8 @@ impl Registration {
     }
 
     /// When the registration is given up, if nothing more is seen of it.
-    pub fn deadline(&self) -> Timestamp {
-        self.last.after(limits::REGISTRATION_IDLE)
+    pub fn deadline(&self, timeouts: &Timeouts) -> Timestamp {
+        self.last.after(timeouts.registration_idle)
     }
 
     /// The registration as a record.

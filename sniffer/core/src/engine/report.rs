@@ -1,106 +1,138 @@
-//! Calls and streams as records.
+//! Calls and streams as records: what signalling and media know of a call, joined.
 
-use super::{EndedCall, Engine, call::Call};
+use std::collections::BTreeMap;
+
+use super::{ClosedCall, Collected, EndedCall, Engine, EngineCounters, losses::Losses};
 use crate::{
     bytes::single,
-    codec,
     query::{CallSummary, DirectionQuality},
-    record::{Direction, RegistrationRecord, StreamRecord, SummaryRecord},
+    record::{CallState, Direction, RegistrationRecord, StreamRecord, SummaryRecord},
     rtp::stream::Stream,
-    slab::Id,
+    time::Timestamp,
 };
 
-impl Engine {
-    /// A call with its streams, as it is.
-    pub(super) fn ended_call(&self, id: Id) -> Option<EndedCall> {
-        let call = self.calls.get(id)?;
-        let mut streams: Vec<_> = call
-            .streams
-            .iter()
-            .filter_map(|&(id, direction)| Some((&self.streams.get(id)?.stream, direction)))
-            .map(|(stream, direction)| stream_record(stream, Some((call, direction))))
-            .collect();
-        streams.sort_by(|a, b| (a.start, &a.src, &a.dst, a.ssrc).cmp(&(b.start, &b.src, &b.dst, b.ssrc)));
-        let record = call.record();
-        let summary = CallSummary {
-            id: call.key(),
-            call_id: record.call_id.clone(),
-            from: record.from.clone(),
-            to: record.to.clone(),
-            start: record.start,
-            answered: record.answered,
-            end: record.end,
-            state: record.state,
-            final_status: record.final_status,
-            lost_here: record.lost_here,
-            caller_to_callee: direction_quality(&streams, Direction::CallerToCallee),
-            callee_to_caller: direction_quality(&streams, Direction::CalleeToCaller),
-        };
-        Some(EndedCall { record, streams, summary })
+/// Joins a call with its streams, those of all workers, and with what the capture lost meanwhile.
+pub(super) fn join(call: ClosedCall, collected: impl IntoIterator<Item = Collected>, losses: &Losses, now: Timestamp) -> EndedCall {
+    let ClosedCall { serial, key, mut record } = call;
+    let mut streams = Vec::new();
+    for part in collected {
+        record.lost_here |= part.refused > 0;
+        streams.extend(part.streams);
     }
+    streams.sort_by(|a, b| (a.start, &a.src, &a.dst, a.ssrc).cmp(&(b.start, &b.src, &b.dst, b.ssrc)));
+    if record.state == CallState::TimedOut {
+        // Signalling knows the media's last packet to the second only.
+        record.end = streams.iter().map(|stream| stream.end).chain(record.end).max();
+    }
+    record.streams = u32::try_from(streams.len()).unwrap_or(u32::MAX);
+    record.lost_here_packets = losses.within(record.start, record.end.unwrap_or(now));
+    record.lost_here |= record.lost_here_packets > 0;
+    for stream in &mut streams {
+        stream.call_id = Some(record.call_id.clone());
+        stream.lost_here = losses.within(stream.start, stream.end) > 0;
+    }
+    let summary = CallSummary {
+        id: key,
+        call_id: record.call_id.clone(),
+        from: record.from.clone(),
+        to: record.to.clone(),
+        start: record.start,
+        answered: record.answered,
+        end: record.end,
+        state: record.state,
+        final_status: record.final_status,
+        lost_here: record.lost_here,
+        caller_to_callee: direction_quality(&streams, Direction::CallerToCallee),
+        callee_to_caller: direction_quality(&streams, Direction::CalleeToCaller),
+    };
+    EndedCall { serial, record, streams, summary }
+}
 
+impl Engine {
     /// All calls that are tracked, those in progress and those that ended within the last seconds.
     #[must_use]
     pub fn tracked_calls(&self) -> Vec<CallSummary> {
-        self.calls.iter().filter_map(|(id, _)| self.ended_call(id)).map(|call| call.summary).collect()
+        self.tracked().map(|call| call.summary).collect()
+    }
+
+    /// All calls that are tracked, with their streams, as they are.
+    pub fn tracked(&self) -> impl Iterator<Item = EndedCall> {
+        let core = &self.core;
+        core.signalling.calls().map(|call| {
+            let collected = core.media.look(call.serial);
+            join(call, [collected], &core.losses, core.now)
+        })
     }
 
     /// All registrations that are tracked.
     #[must_use]
     pub fn tracked_registrations(&self) -> Vec<RegistrationRecord> {
-        self.registrations.iter().map(|(_, registration)| registration.record()).collect()
+        self.core.signalling.registrations().collect()
     }
 
     /// How many calls are in progress.
     #[must_use]
     pub fn calls_in_progress(&self) -> u64 {
-        u64::try_from(self.calls.iter().filter(|(_, call)| !call.has_ended()).count()).unwrap_or(u64::MAX)
+        u64::try_from(self.core.signalling.calls_in_progress()).unwrap_or(u64::MAX)
     }
 
     /// How many streams are tracked, those that wait for their SDP left out.
     #[must_use]
     pub fn streams_active(&self) -> u64 {
-        u64::try_from(self.streams.len().saturating_sub(self.pending_at_work())).unwrap_or(u64::MAX)
-    }
-
-    fn pending_at_work(&self) -> usize {
-        self.pending
-            .iter()
-            .filter(|&&id| self.streams.get(id).is_some_and(|one| one.owner == super::Owner::Pending))
-            .count()
+        u64::try_from(self.core.media.streams_active()).unwrap_or(u64::MAX)
     }
 
     /// The last line of a run over files.
     #[must_use]
     pub fn summary(&self) -> SummaryRecord {
-        let counters = &self.counters;
-        let requests = counters.sip_requests.iter().map(|(method, count)| (method.name().to_owned(), *count));
+        self.counters().summary()
+    }
+}
+
+impl EngineCounters {
+    /// The counts as a record.
+    #[must_use]
+    pub fn summary(&self) -> SummaryRecord {
+        let requests = self.sip_requests.iter().map(|(method, count)| (method.name().to_owned(), *count));
         SummaryRecord {
-            packets: counters.received,
-            delivered: counters.delivered,
-            sip_messages: counters.sip_messages,
-            sip_errors: counters.sip_errors,
-            rtp_packets: counters.rtp_packets,
-            rtcp_packets: counters.rtcp_packets,
-            calls: counters.calls,
-            streams: counters.streams,
-            registrations: counters.registrations,
+            packets: self.received,
+            delivered: self.delivered,
+            sip_messages: self.sip_messages,
+            sip_errors: self.sip_errors,
+            rtp_packets: self.rtp_packets,
+            rtcp_packets: self.rtcp_packets,
+            calls: self.calls,
+            streams: self.streams,
+            registrations: self.registrations,
             sip_requests: requests.collect(),
-            dropped: counters.dropped.by_stage(),
+            dropped: self.dropped.by_stage(),
+            evicted: self.evicted.by_table(),
         }
     }
 }
 
-/// A stream as a record, with what its call says of it.
-pub(super) fn stream_record(stream: &Stream, owner: Option<(&Call, Direction)>) -> StreamRecord {
+impl super::Evicted {
+    /// The sum over all tables.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.calls + self.registrations + self.pending_streams
+    }
+
+    /// The counts that are not zero, by table.
+    #[must_use]
+    pub fn by_table(&self) -> BTreeMap<String, u64> {
+        let tables =
+            [("calls", self.calls), ("registrations", self.registrations), ("pending_streams", self.pending_streams)];
+        tables.into_iter().filter(|&(_, count)| count > 0).map(|(table, count)| (table.to_owned(), count)).collect()
+    }
+}
+
+/// A stream as a record: `codec` is the name and clock rate of its main payload type. Whose it is, is filled in when it is
+/// joined with its call.
+pub(super) fn stream_record(stream: &Stream, codec: Option<(&str, u32)>, direction: Option<Direction>) -> StreamRecord {
     let key = stream.key;
-    let main = stream.main_type();
-    let payload_type = main.map_or(0, |main| main.number);
-    let known = match owner {
-        Some((call, _)) => call.codec(payload_type, key.destination),
-        None => codec::static_type(payload_type),
-    };
-    let name = known.map(|known| known.0);
+    let payload_type = stream.main_type().map_or(0, |main| main.number);
+    let name = codec.map(|codec| codec.0);
     let count = |figure: fn(&crate::rtp::sequence::Sequence) -> u64| stream.sequence().map_or(0, figure);
     StreamRecord {
         ssrc: key.ssrc,
@@ -108,7 +140,7 @@ pub(super) fn stream_record(stream: &Stream, owner: Option<(&Call, Direction)>) 
         dst: key.destination.to_string(),
         payload_type,
         codec: name.map(str::to_owned),
-        clock_rate: known.map(|known| known.1),
+        clock_rate: codec.map(|codec| codec.1),
         vlan: stream.vlan,
         start: stream.first,
         end: stream.last,
@@ -120,8 +152,9 @@ pub(super) fn stream_record(stream: &Stream, owner: Option<(&Call, Direction)>) 
         jitter_ms_max: stream.jitter().max_ms(),
         jitter_ms_mean: stream.jitter().mean_ms(),
         mos: stream.mos(name),
-        direction: owner.map(|(_, direction)| direction),
-        call_id: owner.map(|(call, _)| call.call_id_text()),
+        lost_here: false,
+        direction,
+        call_id: None,
     }
 }
 

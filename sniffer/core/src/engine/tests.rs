@@ -1,5 +1,10 @@
+use std::time::Duration;
+
 use super::*;
-use crate::record::{CallState, Direction, RegistrationState};
+use crate::{
+    limits,
+    record::{CallState, Direction, RegistrationState},
+};
 
 /// A scene of two phones: messages and packets in raw IP frames, one every `step`.
 struct Scene {
@@ -70,8 +75,8 @@ impl Scene {
         while let Some(event) = self.engine.next_event() {
             match event {
                 Event::Call(call) => calls.push(*call),
-                Event::Stream(stream) => streams.push(*stream),
-                Event::Registration(_) => {}
+                Event::Stream { record, .. } => streams.push(*record),
+                Event::Registration(_) | Event::Adopted { .. } => {}
             }
         }
         let counters = self.engine.counters();
@@ -226,7 +231,7 @@ fn rtp_that_nobody_announces_is_counted_as_dropped_after_its_wait() {
 #[test]
 fn rtp_without_signalling_is_a_stream_of_its_own_only_when_asked_for() {
     let mut scene = Scene::new();
-    scene.engine = Engine::new(Settings { rtp_without_sip: true, hash_seed: 1 });
+    scene.engine = Engine::new(Settings { rtp_without_sip: true, ..Settings::default() });
     scene.rtp(BOB, ALICE, 22, 100);
     scene.rtp(BOB, ALICE, 33, 3);
     let (calls, streams) = scene.end();
@@ -273,7 +278,8 @@ fn a_silent_call_times_out_by_the_packets_time_and_media_keeps_it_alive() {
     scene.engine.advance(last.after(limits::CALL_IDLE));
     let Some(Event::Call(call)) = scene.engine.next_event() else { panic!("the call is over") };
     assert_eq!((call.record.state, call.record.end), (CallState::TimedOut, Some(last)));
-    assert_eq!(scene.engine.stream_keys.len() + scene.engine.expectations.len() + scene.engine.call_ids.len(), 0);
+    assert_eq!(scene.engine.core.media.sizes(), media::MediaSizes::default());
+    assert_eq!(scene.engine.core.signalling.sizes(), (0, 0, 0, 0));
 }
 
 #[test]
@@ -287,15 +293,57 @@ fn an_ended_call_is_reported_after_its_retransmissions() {
 }
 
 #[test]
-fn packets_lost_by_the_capture_mark_the_calls_in_progress_only() {
+fn packets_lost_by_the_capture_mark_the_calls_of_that_time_also_those_that_ended_meanwhile() {
     let mut scene = Scene::new();
+    let time = |scene: &Scene| Timestamp::from_nanos(scene.now_ms * 1_000_000);
     scene.invite(1);
     scene.answer("486 Busy Here", 1);
-    scene.engine.lost(3);
-    assert!(!only(&scene.end().0).record.lost_here);
-    scene.invite(5);
-    scene.engine.lost(3);
+    scene.now_ms += 5000;
+    scene.engine.lost(time(&scene).before(Duration::from_secs(1)), time(&scene), 3);
+    scene.now_ms += 1000;
+    let (calls, _) = scene.end();
+    assert_eq!((only(&calls).record.lost_here, only(&calls).record.lost_here_packets), (false, 0), "it was over");
+
+    let mut scene = Scene::new();
+    scene.invite(1);
+    scene.answer("200 OK", 1);
+    let before = time(&scene);
+    scene.rtp(ALICE, BOB, 11, 100);
+    scene.sip(true, "BYE sip:bob@x", "2 BYE", ";tag=b", "");
+    scene.now_ms += 10_000;
+    scene.engine.lost(before, time(&scene), 3);
+    scene.engine.lost(before, time(&scene), 4);
+    let (calls, _) = scene.end();
+    let call = only(&calls);
+    assert_eq!((call.record.lost_here, call.record.lost_here_packets, call.summary.lost_here), (true, 7, true));
+    assert!(call.streams[0].lost_here && call.streams[0].mos.is_some());
+    assert_eq!(scene.engine.counters().lost_by_capture, 7);
+}
+
+#[test]
+fn a_packet_that_a_sink_lost_marks_its_call() {
+    let mut scene = Scene::new();
+    scene.invite(1);
+    let serial = scene.engine.tracked().next().unwrap().serial;
+    scene.engine.lost_of(serial, 1);
     assert!(only(&scene.end().0).record.lost_here);
+}
+
+#[test]
+fn a_frame_says_whose_it_was_and_where_its_media_begins() {
+    let mut scene = Scene::new();
+    let time = Timestamp::from_nanos(scene.now_ms * 1_000_000);
+    scene.rtp(BOB, ALICE, 22, 1);
+    scene.invite(1);
+    let Some(Event::Adopted { stream, call }) = scene.engine.next_event() else { panic!("it is adopted") };
+    let mut packet = vec![0x45, 0, 0, 50, 0, 0, 0, 0, 64, 17, 0, 0, 192, 0, 2, 2, 192, 0, 2, 1];
+    packet.extend([BOB.1.to_be_bytes(), ALICE.1.to_be_bytes()].concat());
+    packet.extend([0, 30, 0, 0, 0x80, 0, 0, 1, 0, 0, 0, 160, 0, 0, 0, 22, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    let meta = FrameMeta { time, vlan: None };
+    let used = scene.engine.frame(LinkType::RawIp, meta, &packet);
+    assert_eq!(used, FrameUse { kind: FrameKind::Rtp, owner: Some(call), stream: Some(stream), keep: 40 });
+    let used = scene.engine.frame(LinkType::RawIp, meta, &[0x45]);
+    assert_eq!(used, FrameUse { keep: 1, ..FrameUse::default() });
 }
 
 #[test]
@@ -305,7 +353,7 @@ fn a_flood_of_ssrcs_to_an_announced_port_is_bounded_and_marks_the_call() {
     for ssrc in 0..500 {
         scene.rtp(BOB, ALICE, ssrc, 1);
     }
-    assert_eq!(scene.engine.streams.len(), limits::STREAMS_PER_CALL);
+    assert_eq!(scene.engine.core.media.sizes().streams, limits::STREAMS_PER_CALL);
     let (calls, _) = scene.end();
     assert!(only(&calls).record.lost_here);
     assert_eq!(
@@ -322,10 +370,10 @@ fn a_flood_of_unannounced_rtp_is_bounded() {
         scene.rtp(BOB, ALICE, ssrc, 1);
         scene.now_ms -= 20;
     }
-    assert_eq!(scene.engine.streams.len(), limits::PENDING_STREAMS);
+    assert_eq!(scene.engine.core.media.sizes().streams, limits::PENDING_STREAMS);
     assert_eq!(scene.engine.counters().dropped.get(Reason::PendingFull), u64::from(extra));
     scene.end();
-    assert_eq!((scene.engine.pending_at.len(), scene.engine.stream_keys.len()), (0, 0));
+    assert_eq!(scene.engine.core.media.sizes(), media::MediaSizes::default());
 }
 
 #[test]
@@ -335,7 +383,8 @@ fn a_flood_of_challenged_invites_does_not_pile_up_timers() {
         scene.invite(cseq);
         scene.answer("401 Unauthorized", cseq);
     }
-    assert!(scene.engine.timers.len() < 10, "{} timers", scene.engine.timers.len());
+    let timers = scene.engine.core.signalling.sizes().3;
+    assert!(timers < 10, "{timers} timers");
     assert_eq!(scene.engine.counters().calls, 1);
 }
 

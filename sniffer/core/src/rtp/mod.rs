@@ -44,9 +44,32 @@ pub fn parse(datagram: &[u8]) -> Option<Header> {
     (datagram.len() >= sources.saturating_add(12)).then_some(header)
 }
 
+/// Length in bytes of the fixed header, the list of sources and the extension; at most what is there.
+#[must_use]
+pub fn header_length(datagram: &[u8]) -> usize {
+    let first = u8_at(datagram, 0).unwrap_or(0);
+    let mut length = usize::from(first & 0x0f).saturating_mul(4).saturating_add(12);
+    // RFC 3550, section 5.3.1: profile, and length in words of what follows these two.
+    if first & 0x10 != 0 {
+        let words = u16_at(datagram, length.saturating_add(2)).map_or(0, usize::from);
+        length = length.saturating_add(4).saturating_add(words.saturating_mul(4));
+    }
+    length.min(datagram.len())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_header_s_length_counts_sources_and_extension() {
+        let mut bytes = vec![0x92, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 4, 0xbe, 0xde, 0, 1];
+        bytes.extend([0; 20]);
+        assert_eq!(header_length(&bytes), 28);
+        assert_eq!(header_length(&bytes[..22]), 22);
+        bytes[0] = 0x80;
+        assert_eq!(header_length(&bytes), 12);
+    }
 
     #[test]
     fn the_fixed_header_is_read_and_a_short_one_refused() {
