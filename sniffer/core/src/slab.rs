@@ -14,10 +14,17 @@ impl Id {
     }
 }
 
+/// Entries of one piece of memory. The table grows by pieces: what is in it never moves, and growing takes no longer
+/// when there is much of it.
+const PIECE: usize = 64;
+const PIECE_BITS: u32 = PIECE.trailing_zeros();
+
 /// A table with a bound.
 #[derive(Debug)]
 pub struct Slab<T> {
-    slots: Vec<Slot<T>>,
+    pieces: Vec<Vec<Slot<T>>>,
+    /// Places that were ever in use.
+    places: u32,
     free: Vec<u32>,
     limit: usize,
 }
@@ -28,20 +35,36 @@ struct Slot<T> {
     value: Option<T>,
 }
 
+/// A place as a piece and an offset in it.
+fn split(index: u32) -> (usize, usize) {
+    let offset = usize::try_from(index).unwrap_or(usize::MAX) & (PIECE - 1);
+    (usize::try_from(index >> PIECE_BITS).unwrap_or(usize::MAX), offset)
+}
+
 impl<T> Slab<T> {
     /// Makes a table for at most `limit` entries. It grows as entries come.
     pub fn new(limit: usize) -> Self {
-        Self { slots: Vec::new(), free: Vec::new(), limit }
+        Self { pieces: Vec::new(), places: 0, free: Vec::new(), limit }
     }
 
     /// How many entries there are.
     pub fn len(&self) -> usize {
-        self.slots.len().saturating_sub(self.free.len())
+        usize::try_from(self.places).unwrap_or(usize::MAX).saturating_sub(self.free.len())
     }
 
     /// Says whether another entry does not fit.
     pub fn is_full(&self) -> bool {
         self.len() >= self.limit
+    }
+
+    fn slot(&self, index: u32) -> Option<&Slot<T>> {
+        let (piece, offset) = split(index);
+        self.pieces.get(piece)?.get(offset)
+    }
+
+    fn slot_mut(&mut self, index: u32) -> Option<&mut Slot<T>> {
+        let (piece, offset) = split(index);
+        self.pieces.get_mut(piece)?.get_mut(offset)
     }
 
     /// Adds an entry; `None` when the table is full.
@@ -50,33 +73,33 @@ impl<T> Slab<T> {
             return None;
         }
         if let Some(index) = self.free.pop() {
-            let slot = self.slots.get_mut(usize::try_from(index).ok()?)?;
+            let slot = self.slot_mut(index)?;
             slot.value = Some(value);
             return Some(Id { index, generation: slot.generation });
         }
-        let index = u32::try_from(self.slots.len()).ok()?;
-        self.slots.push(Slot { generation: 0, value: Some(value) });
+        let index = self.places;
+        let (piece, offset) = split(index);
+        if offset == 0 {
+            self.pieces.push(Vec::with_capacity(PIECE));
+        }
+        self.pieces.get_mut(piece)?.push(Slot { generation: 0, value: Some(value) });
+        self.places = index.checked_add(1)?;
         Some(Id { index, generation: 0 })
     }
 
     /// The entry with this id.
     pub fn get(&self, id: Id) -> Option<&T> {
-        let slot = self.slots.get(usize::try_from(id.index).ok()?)?;
-        if slot.generation == id.generation { slot.value.as_ref() } else { None }
+        self.slot(id.index).filter(|slot| slot.generation == id.generation)?.value.as_ref()
     }
 
     /// The entry with this id, to change it.
     pub fn get_mut(&mut self, id: Id) -> Option<&mut T> {
-        let slot = self.slots.get_mut(usize::try_from(id.index).ok()?)?;
-        if slot.generation == id.generation { slot.value.as_mut() } else { None }
+        self.slot_mut(id.index).filter(|slot| slot.generation == id.generation)?.value.as_mut()
     }
 
     /// Takes the entry with this id out.
     pub fn remove(&mut self, id: Id) -> Option<T> {
-        let slot = self.slots.get_mut(usize::try_from(id.index).ok()?)?;
-        if slot.generation != id.generation {
-            return None;
-        }
+        let slot = self.slot_mut(id.index).filter(|slot| slot.generation == id.generation)?;
         let value = slot.value.take()?;
         slot.generation = slot.generation.wrapping_add(1);
         self.free.push(id.index);
@@ -85,13 +108,13 @@ impl<T> Slab<T> {
 
     /// The id of the entry at a place; none when the place is free.
     pub fn at(&self, index: u32) -> Option<Id> {
-        let slot = self.slots.get(usize::try_from(index).ok()?)?;
+        let slot = self.slot(index)?;
         slot.value.as_ref().map(|_| Id { index, generation: slot.generation })
     }
 
     /// All entries in the order of their places.
     pub fn iter(&self) -> impl Iterator<Item = (Id, &T)> {
-        self.slots.iter().zip(0..).filter_map(|(slot, index)| {
+        self.pieces.iter().flatten().zip(0..).filter_map(|(slot, index)| {
             slot.value.as_ref().map(|value| (Id { index, generation: slot.generation }, value))
         })
     }
@@ -110,5 +133,19 @@ mod tests {
         let second = slab.insert('b').unwrap();
         assert_eq!((slab.get(first), slab.get(second), slab.len()), (None, Some(&'b'), 1));
         assert_eq!(slab.remove(first), None);
+    }
+
+    #[test]
+    fn entries_keep_their_places_while_the_table_grows_and_shrinks() {
+        let mut slab = Slab::new(1000);
+        let ids: Vec<_> = (0..1000).map(|n| slab.insert(n).unwrap()).collect();
+        assert!(slab.is_full() && slab.insert(7).is_none());
+        for (n, &id) in ids.iter().enumerate().filter(|(n, _)| n % 3 == 0) {
+            assert_eq!(slab.remove(id), Some(n));
+        }
+        assert!(ids.iter().enumerate().all(|(n, &id)| slab.get(id).copied() == (n % 3 != 0).then_some(n)));
+        assert_eq!((slab.len(), slab.iter().count()), (666, 666));
+        assert_eq!(slab.iter().next(), Some((ids[1], &1)));
+        assert_eq!((slab.at(ids[1].place()), slab.at(ids[3].place())), (Some(ids[1]), None));
     }
 }

@@ -8,7 +8,7 @@ use std::{
 
 use foldhash::quality::FixedState;
 
-use super::{CallSerial, Settings, Side, StreamSerial, report::stream_record};
+use super::{CallSerial, Settings, Side, StreamSerial, flows::Flows, report::stream_record};
 use crate::{
     codec,
     decode::{Datagram, Endpoint},
@@ -149,13 +149,14 @@ pub struct Media {
     now: Timestamp,
     begun: u64,
     streams: Slab<Tracked>,
-    stream_keys: HashMap<StreamKey, Id, FixedState>,
+    flows: Flows,
     calls: HashMap<CallSerial, CallMedia, FixedState>,
     expectations: HashMap<Endpoint, Expectation, FixedState>,
     pending: VecDeque<Id>,
     pending_streams: usize,
     pending_at: HashMap<Endpoint, Vec<Id>, FixedState>,
     idle: BinaryHeap<Reverse<(Timestamp, Id)>>,
+    due: Timestamp,
     outputs: VecDeque<Output>,
     tally: Tally,
     counters: MediaCounters,
@@ -173,7 +174,8 @@ impl Media {
             now: Timestamp::default(),
             begun: 0,
             streams: Slab::new(settings.tables.streams),
-            stream_keys: HashMap::with_hasher(hasher()),
+            flows: Flows::new(settings.hash_seed),
+            due: Timestamp::NEVER,
             calls: HashMap::with_hasher(hasher()),
             expectations: HashMap::with_hasher(hasher()),
             pending: VecDeque::new(),
@@ -193,8 +195,8 @@ impl Media {
     pub fn rtp(&mut self, now: Timestamp, datagram: &Datagram<'_>, header: Header) -> Result<PacketUse, Reason> {
         self.now = now;
         let key = StreamKey { source: datagram.source, destination: datagram.destination, ssrc: header.ssrc };
-        let id = match self.stream_keys.get(&key) {
-            Some(&id) => id,
+        let id = match self.flows.get(&key) {
+            Some(id) => id,
             None => self.begin_stream(key, datagram.vlan)?,
         };
         let Some(tracked) = self.streams.get_mut(id) else { return Err(Reason::TooManyStreams) };
@@ -264,7 +266,7 @@ impl Media {
         let serial = StreamSerial::new(self.begun.saturating_add(1), self.worker);
         let id = self.streams.insert(Tracked { stream, serial, owner, report_at: Timestamp::default() })?;
         self.begun += 1;
-        self.stream_keys.insert(key, id);
+        self.flows.insert(&key, id);
         Some(id)
     }
 
@@ -282,6 +284,7 @@ impl Media {
             self.pending_at.entry(endpoint).or_default().push(id);
         }
         self.pending.push_back(id);
+        self.due = self.due.min(self.now.after(self.settings.timeouts.pending));
         self.pending_streams += 1;
         Ok(id)
     }
@@ -297,6 +300,7 @@ impl Media {
             tracked.stream.resolve(|payload_type| codec::static_type(payload_type).map(Timing::of));
             let deadline = tracked.stream.last.after(self.settings.timeouts.stream_idle);
             self.idle.push(Reverse((deadline, id)));
+            self.due = self.due.min(deadline);
             self.counters.streams += 1;
             self.deliver_waiting(packets);
         } else {
@@ -329,15 +333,17 @@ impl Media {
     /// Takes a stream out of the tables.
     fn forget_stream(&mut self, id: Id) -> Option<Tracked> {
         let tracked = self.streams.remove(id)?;
-        if self.stream_keys.get(&tracked.stream.key) == Some(&id) {
-            self.stream_keys.remove(&tracked.stream.key);
-        }
+        self.flows.remove(&tracked.stream.key, id);
         Some(tracked)
     }
 
     /// When [`Media::advance`] has something to do.
     #[must_use]
     pub fn due(&self) -> Timestamp {
+        self.due
+    }
+
+    fn next_due(&self) -> Timestamp {
         let pending = self.pending.front().map_or(Timestamp::NEVER, |&id| {
             // One that waits no more is taken off the queue at once.
             let waiting = self.streams.get(id).filter(|one| one.owner == Owner::Pending);
@@ -371,6 +377,7 @@ impl Media {
                 self.end_free(id);
             }
         }
+        self.due = self.next_due();
     }
 
     fn end_free(&mut self, id: Id) {
@@ -429,9 +436,8 @@ impl Media {
         for &(id, _) in &owner.streams {
             if let Some(key) = self.streams.get(id).map(|one| one.stream.key)
                 && (key.source == endpoint || key.destination == endpoint)
-                && self.stream_keys.get(&key) == Some(&id)
             {
-                self.stream_keys.remove(&key);
+                self.flows.remove(&key, id);
             }
         }
     }
@@ -519,7 +525,7 @@ impl Media {
     pub(super) fn sizes(&self) -> MediaSizes {
         MediaSizes {
             streams: self.streams.len(),
-            keys: self.stream_keys.len(),
+            keys: self.flows.len(),
             calls: self.calls.len(),
             expectations: self.expectations.len(),
             pending_at: self.pending_at.len(),

@@ -2,6 +2,7 @@
 //! (calls, registrations) and [`Media`] (streams). It runs each frame to completion, and time is what the frames say.
 
 mod call;
+mod flows;
 mod losses;
 mod media;
 mod registration;
