@@ -90,6 +90,10 @@ pub const SDP_MEDIA: usize = 16;
 pub const SDP_LINES: usize = 1024;
 /// Codecs (rtpmap) kept of one media description.
 pub const SDP_CODECS: usize = 64;
+/// ICE candidates kept of one media description: browsers offer some ten to twenty.
+pub const SDP_CANDIDATES: usize = 32;
+/// Parameters read of one fmtp line.
+pub const SDP_FORMAT_PARAMETERS: usize = 32;
 /// Bytes of a codec's name that are kept.
 pub const CODEC_NAME_BYTES: usize = 32;
 
