@@ -60,6 +60,12 @@ pub const SIP_HEADER_BYTES: usize = 8192;
 pub const SIP_HEAD_BYTES: usize = 65_535;
 /// Lines without a colon or a name among the headers of one message. Broken phones send one or two; more is not SIP.
 pub const SIP_DAMAGED_LINES: u16 = 8;
+/// Parts that are read of a multipart body.
+pub const SIP_PARTS: usize = 32;
+/// How deep parts are read within parts: S/MIME around an alternative around related parts is three.
+pub const SIP_PART_DEPTH: usize = 4;
+/// Bytes of the delimiter of a multipart body: RFC 2046 allows 70 and two hyphens.
+pub const SIP_BOUNDARY_BYTES: usize = 128;
 /// Bytes that are kept of a SIP message in a stream, with its head; of a longer body the rest is passed over. SDP has a few
 /// kB, presence documents some ten.
 pub const SIP_STREAM_BYTES: usize = 131_072;

@@ -13,6 +13,7 @@ mod signalling;
 
 use std::collections::{BTreeMap, VecDeque};
 
+use self::losses::Losses;
 pub use self::{
     call::Side,
     media::{Collected, Expect, Media, MediaCounters, Output, PacketUse},
@@ -20,7 +21,6 @@ pub use self::{
     settings::{Settings, Tables, Timeouts},
     signalling::{Action, ClosedCall, Signalling, SignallingCounters},
 };
-use self::losses::Losses;
 use crate::{
     classify::{Class, classify},
     decode::{Datagram, LinkType},

@@ -12,7 +12,12 @@ use crate::{
 };
 
 /// Joins a call with its streams, those of all workers, and with what the capture lost meanwhile.
-pub(super) fn join(call: ClosedCall, collected: impl IntoIterator<Item = Collected>, losses: &Losses, now: Timestamp) -> EndedCall {
+pub(super) fn join(
+    call: ClosedCall,
+    collected: impl IntoIterator<Item = Collected>,
+    losses: &Losses,
+    now: Timestamp,
+) -> EndedCall {
     let ClosedCall { serial, key, mut record } = call;
     let mut streams = Vec::new();
     for part in collected {

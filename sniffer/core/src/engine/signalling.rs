@@ -107,12 +107,7 @@ impl Signalling {
     }
 
     /// Takes a parsed message, and says whose it was.
-    pub fn message(
-        &mut self,
-        now: Timestamp,
-        _datagram: &Datagram<'_>,
-        message: &Message<'_>,
-    ) -> Option<CallSerial> {
+    pub fn message(&mut self, now: Timestamp, _datagram: &Datagram<'_>, message: &Message<'_>) -> Option<CallSerial> {
         self.now = now;
         self.counters.messages += 1;
         let method = match message.start {

@@ -10,7 +10,12 @@ use crate::limits;
 /// The values of a header line that may hold several, separated by commas outside quotes and brackets. Empty ones are
 /// left out.
 pub fn values(line: &[u8]) -> impl Iterator<Item = &[u8]> {
-    Split::new(line, b',', true).filter(|value| !value.is_empty())
+    split_values(line).filter(|value| !value.is_empty())
+}
+
+/// The values of a line with the empty ones.
+pub(super) fn split_values(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    Split::new(line, b',', true)
 }
 
 /// One value: `"Name" <uri>;parameters` or `uri;parameters`.
@@ -24,6 +29,8 @@ pub struct NameAddr<'a> {
     pub parameters: Parameters<'a>,
     /// The URI stands in angle brackets.
     pub bracketed: bool,
+    /// White space stands within the brackets, at an end of the URI.
+    pub spaced: bool,
 }
 
 impl<'a> NameAddr<'a> {
@@ -35,7 +42,8 @@ impl<'a> NameAddr<'a> {
         let Some(open) = open_bracket(value) else {
             let end = value.iter().position(|&byte| byte == b';' || byte == b',').unwrap_or(value.len());
             let (uri, rest) = value.split_at_checked(end).unwrap_or((value, &[]));
-            return Self { display: &[], uri: uri.trim_ascii(), parameters: Parameters(rest), bracketed: false };
+            let uri = uri.trim_ascii();
+            return Self { display: &[], uri, parameters: Parameters(rest), bracketed: false, spaced: false };
         };
         let (display, inside) = value.split_at_checked(open).unwrap_or((&[], value));
         let inside = inside.get(1..).unwrap_or_default();
@@ -46,6 +54,7 @@ impl<'a> NameAddr<'a> {
             uri: uri.trim_ascii(),
             parameters: Parameters(rest.get(1..).unwrap_or_default()),
             bracketed: true,
+            spaced: uri.trim_ascii().len() < uri.len(),
         }
     }
 

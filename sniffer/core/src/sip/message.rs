@@ -31,6 +31,8 @@ pub enum StartLine<'a> {
 pub struct Message<'a> {
     /// The first line.
     pub start: StartLine<'a>,
+    /// The first line as written, without its line break.
+    pub start_line: &'a [u8],
     /// Call-ID.
     pub call_id: &'a [u8],
     /// CSeq's number.

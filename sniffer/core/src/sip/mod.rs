@@ -3,6 +3,8 @@
 //! every input gives a message or a reason.
 
 mod address;
+mod body;
+mod faults;
 pub mod fields;
 pub mod framing;
 mod header;
@@ -11,15 +13,21 @@ mod method;
 mod parse;
 mod scan;
 pub mod uri;
+mod via;
 
 pub use self::{
     address::{NameAddr, Parameters, unquoted, values},
+    body::Part,
+    faults::Fault,
     header::Header,
     message::{Headers, Message, StartLine},
     method::{Method, is_token},
     parse::{looks_like_sip, parse},
     uri::{Number, Scheme, Uri},
+    via::Via,
 };
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod torture;

@@ -50,6 +50,7 @@ pub fn parse(datagram: &[u8]) -> Result<Message<'_>, Reason> {
     let present = body.get(..announced).unwrap_or(body);
     Ok(Message {
         start,
+        start_line: line,
         call_id,
         cseq,
         cseq_method,
@@ -110,7 +111,7 @@ pub(super) fn index_after_start_line(head: &[u8]) -> Result<Headers<'_>, Reason>
 }
 
 /// Indexes the header lines up to the empty line: the index and the body. The end of the datagram ends them too.
-fn index(head: &[u8]) -> Result<(Headers<'_>, &[u8]), Reason> {
+pub(super) fn index(head: &[u8]) -> Result<(Headers<'_>, &[u8]), Reason> {
     let mut headers = Headers::new(head);
     let mut from = 0_usize;
     while from < head.len() {

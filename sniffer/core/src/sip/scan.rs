@@ -44,6 +44,11 @@ impl<'a> Outside<'a> {
     }
 }
 
+/// Says whether the bytes are one quoted string and nothing else.
+pub(super) fn is_quoted_string(bytes: &[u8]) -> bool {
+    bytes.first() == Some(&b'"') && closing_quote(bytes, 1).is_some_and(|end| end.saturating_add(1) == bytes.len())
+}
+
 /// The place of the quote that closes a string whose text begins at `from`.
 fn closing_quote(value: &[u8], from: usize) -> Option<usize> {
     let mut escaped = false;
