@@ -11,6 +11,8 @@ pub enum Stage {
     Classify,
     /// Bytes to message.
     Parse,
+    /// From a worker to the owner of signalling.
+    Worker,
     /// Message to dialog or stream.
     Track,
 }
@@ -23,6 +25,7 @@ impl Stage {
             Self::Decode => "decode",
             Self::Classify => "classify",
             Self::Parse => "parse",
+            Self::Worker => "worker",
             Self::Track => "track",
         }
     }
@@ -118,6 +121,8 @@ reasons! {
     RtpHeader rtp_header Parse,
     /// The RTCP header contradicts the packet's length.
     RtcpHeader rtcp_header Parse,
+    /// A SIP message found the queue to the owner of signalling full.
+    SignallingFull signalling_full Worker,
     /// Looks like RTP, and no signalling announced it.
     NoSignalling no_signalling Track,
     /// The table of RTP that waits for its signalling was full.

@@ -13,6 +13,13 @@ pub const STREAMS: usize = 200_000;
 pub const STREAMS_PER_CALL: usize = 64;
 /// Media endpoints one call may announce: offer and answer, audio and video, several re-INVITEs, several forks.
 pub const ENDPOINTS_PER_CALL: usize = 64;
+/// Places per call that are learnt from where its media comes: NATs rebind now and then, a flood from random addresses
+/// to an announced port teaches nothing beyond this.
+pub const LEARNT_PER_CALL: usize = 8;
+/// SIP messages that wait between a worker and the owner of signalling: a tenth of a second of 40,000 messages a second.
+pub const WORKER_MESSAGES: usize = 4096;
+/// How long a message waits for workers that see no packets before it is handled all the same.
+pub const WORKER_WAIT: Duration = Duration::from_millis(500);
 /// RTP streams that wait for the SDP which announces them. Oldest out: under a flood of random UDP the table turns over
 /// quickly, which shortens the wait and never grows.
 pub const PENDING_STREAMS: usize = 8192;

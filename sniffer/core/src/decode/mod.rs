@@ -40,6 +40,14 @@ pub struct Datagram<'a> {
     pub payload: &'a [u8],
 }
 
+impl Datagram<'_> {
+    /// The same datagram with another payload.
+    #[must_use]
+    pub fn with_payload<'b>(&self, payload: &'b [u8]) -> Datagram<'b> {
+        Datagram { source: self.source, destination: self.destination, vlan: self.vlan, payload }
+    }
+}
+
 /// Finds the UDP datagram in a frame.
 ///
 /// # Errors

@@ -21,6 +21,14 @@ pub enum Side {
 }
 
 impl Side {
+    /// The one it talks to.
+    pub fn other(self) -> Self {
+        match self {
+            Self::Caller => Self::Callee,
+            Self::Callee => Self::Caller,
+        }
+    }
+
     /// The direction of media that this side receives.
     pub fn receives(self) -> Direction {
         match self {

@@ -38,6 +38,18 @@ pub struct Expect {
     pub takes: bool,
 }
 
+/// A place from which a side of a call sends although it announced another: it is behind a NAT, or sends and receives on
+/// different ports. What is sent back to that place belongs to the call too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Learnt {
+    /// The call.
+    pub call: CallSerial,
+    /// Who sends from there, and so receives there.
+    pub side: Side,
+    /// The place.
+    pub endpoint: Endpoint,
+}
+
 /// What media tells the rest of the engine.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Output {
@@ -56,6 +68,8 @@ pub enum Output {
         /// Its call.
         call: CallSerial,
     },
+    /// A side of a call sends from a place that it did not announce.
+    Learnt(Learnt),
     /// A stream without a call has ended.
     Stream {
         /// Its serial.
@@ -123,6 +137,8 @@ enum Owner {
 struct Expectation {
     call: CallSerial,
     side: Side,
+    /// Nobody announced it: whoever does takes it over.
+    learnt: bool,
 }
 
 /// A place where one side of a call said it wants media.
@@ -136,6 +152,8 @@ struct Announced {
 #[derive(Debug, Default)]
 struct CallMedia {
     announced: Vec<Announced>,
+    /// Places that are expected for this call besides the announced ones.
+    learnt: Vec<Endpoint>,
     streams: Vec<(Id, Direction)>,
     refused: u64,
 }
@@ -241,9 +259,16 @@ impl Media {
     }
 
     fn begin_stream(&mut self, key: StreamKey, vlan: Option<u16>) -> Result<Id, Reason> {
-        // Symmetric RTP: what comes from an announced endpoint belongs to the call too, wherever it goes.
-        let to = self.expectations.get(&key.destination).map(|one| (one.call, one.side.receives()));
-        let owner = to.or_else(|| self.expectations.get(&key.source).map(|one| (one.call, one.side.sends())));
+        let to = self.expectations.get(&key.destination).copied();
+        let from = self.expectations.get(&key.source).copied();
+        // What comes from an announced endpoint belongs to the call too, wherever it goes. Where both ends are known, what
+        // was announced goes before what was learnt: one port of a test machine may talk to many calls.
+        let owner = match (to, from) {
+            (Some(to), _) if !to.learnt => Some((to.call, to.side.receives())),
+            (_, Some(from)) if !from.learnt => Some((from.call, from.side.sends())),
+            (Some(to), _) => Some((to.call, to.side.receives())),
+            (None, _) => None,
+        };
         let stream = Stream::new(key, vlan, self.now);
         let Some((serial, direction)) = owner else {
             return self.begin_pending(stream);
@@ -258,7 +283,25 @@ impl Media {
             call.streams.push((id, direction));
         }
         self.counters.streams += 1;
+        if let (Some(Expectation { call, side, learnt: false }), None) = (to, from) {
+            // Symmetric RTP: who sends to an announced place is the other side, wherever it sends from.
+            self.learn(self.now, Learnt { call, side: side.other(), endpoint: key.source });
+        }
         Ok(id)
+    }
+
+    /// Takes note of a place from which a side of a call sends. What it announces itself goes before.
+    pub fn learn(&mut self, now: Timestamp, learnt: Learnt) {
+        self.now = now;
+        let Learnt { call, side, endpoint } = learnt;
+        let Some(known) = self.calls.get_mut(&call) else { return };
+        if self.expectations.contains_key(&endpoint) || known.learnt.len() >= limits::LEARNT_PER_CALL {
+            return;
+        }
+        known.learnt.push(endpoint);
+        self.expectations.insert(endpoint, Expectation { call, side, learnt: true });
+        self.outputs.push_back(Output::Learnt(learnt));
+        self.adopt_pending(endpoint, call, side, true);
     }
 
     fn insert(&mut self, stream: Stream, owner: Owner) -> Option<Id> {
@@ -413,8 +456,8 @@ impl Media {
         let endpoint = media.rtp;
         self.calls.entry(call).or_default().announce(media);
         if takes {
-            self.take_endpoint(endpoint, Expectation { call, side });
-            self.adopt_pending(endpoint, call, side);
+            self.take_endpoint(endpoint, Expectation { call, side, learnt: false });
+            self.adopt_pending(endpoint, call, side, false);
         }
         let (calls, streams) = (&self.calls, &mut self.streams);
         let Some(known) = calls.get(&call) else { return };
@@ -429,7 +472,7 @@ impl Media {
     /// Gives an endpoint to a call. The same addresses with the same SSRC in the next call are another stream.
     fn take_endpoint(&mut self, endpoint: Endpoint, expectation: Expectation) {
         let Some(old) = self.expectations.insert(endpoint, expectation) else { return };
-        if old.call == expectation.call {
+        if old.learnt || old.call == expectation.call {
             return;
         }
         let Some(owner) = self.calls.get(&old.call) else { return };
@@ -442,7 +485,9 @@ impl Media {
         }
     }
 
-    fn adopt_pending(&mut self, endpoint: Endpoint, serial: CallSerial, side: Side) {
+    /// Gives what waits at an endpoint to a call: what goes there, and, unless the place is only learnt, what comes from
+    /// there.
+    fn adopt_pending(&mut self, endpoint: Endpoint, serial: CallSerial, side: Side, learnt: bool) {
         for id in self.pending_at.get(&endpoint).cloned().unwrap_or_default() {
             let Some(call) = self.calls.get_mut(&serial) else { return };
             if call.streams.len() >= limits::STREAMS_PER_CALL {
@@ -450,6 +495,9 @@ impl Media {
             }
             let Some(tracked) = self.streams.get_mut(id).filter(|one| one.owner == Owner::Pending) else { continue };
             let key = tracked.stream.key;
+            if learnt && key.destination != endpoint {
+                continue;
+            }
             let direction: Direction = if key.destination == endpoint { side.receives() } else { side.sends() };
             tracked.owner = Owner::Call(serial);
             let last = tracked.stream.last.second();
@@ -480,9 +528,9 @@ impl Media {
     pub fn collect(&mut self, call: CallSerial) -> Collected {
         let collected = self.look(call);
         let Some(known) = self.calls.remove(&call) else { return collected };
-        for announced in &known.announced {
-            if self.expectations.get(&announced.rtp).is_some_and(|expectation| expectation.call == call) {
-                self.expectations.remove(&announced.rtp);
+        for endpoint in known.announced.iter().map(|one| &one.rtp).chain(&known.learnt) {
+            if self.expectations.get(endpoint).is_some_and(|expectation| expectation.call == call) {
+                self.expectations.remove(endpoint);
             }
         }
         for (id, _) in known.streams {

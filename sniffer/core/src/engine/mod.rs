@@ -1,34 +1,36 @@
 //! The engine: frames in, events out. It joins two halves that know nothing of each other's insides: [`Signalling`]
-//! (calls, registrations) and [`Media`] (streams). It runs each frame to completion, and time is what the frames say.
+//! (calls, registrations), which has one [`Owner`], and [`Media`] (streams), of which each [`Worker`] has its own. An
+//! [`Engine`] is one of each, without threads: it runs each frame to completion, and time is what the frames say.
 
 mod call;
 mod flows;
 mod losses;
 mod media;
+mod owner;
 mod registration;
 mod report;
 mod serial;
 mod settings;
 mod signalling;
+mod worker;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
-use self::losses::Losses;
 pub use self::{
     call::Side,
-    media::{Collected, Expect, Media, MediaCounters, Output, PacketUse},
+    media::{Collected, Expect, Learnt, Media, MediaCounters, Output, PacketUse},
+    owner::Owner,
     serial::{CallSerial, StreamSerial},
     settings::{Settings, Tables, Timeouts},
     signalling::{Action, ClosedCall, Signalling, SignallingCounters},
+    worker::{SipFrame, ToMedia, ToOwner, Worker},
 };
 use crate::{
-    classify::{Class, classify},
-    decode::{Datagram, LinkType},
-    drops::{Dropped, Reason, Taken, Tally},
-    ingress::Ingress,
+    decode::LinkType,
+    drops::Dropped,
     query::CallSummary,
     record::{CallRecord, RegistrationRecord, StreamRecord},
-    rtp, sip,
+    sip,
     time::Timestamp,
 };
 
@@ -152,28 +154,9 @@ pub struct Evicted {
 /// The engine. See the module's text.
 #[derive(Debug)]
 pub struct Engine {
-    ingress: Ingress,
-    core: Core,
-}
-
-/// The engine behind the decoders.
-#[derive(Debug)]
-struct Core {
+    worker: Worker,
+    owner: Owner,
     now: Timestamp,
-    received: u64,
-    outcomes: Outcomes,
-    signalling: Signalling,
-    media: Media,
-    losses: Losses,
-    events: VecDeque<Event>,
-    used: FrameUse,
-}
-
-/// What became of frames at once.
-#[derive(Debug, Default)]
-struct Outcomes {
-    delivered: u64,
-    dropped: Dropped,
 }
 
 impl Engine {
@@ -181,176 +164,86 @@ impl Engine {
     #[must_use]
     #[expect(clippy::needless_pass_by_value, reason = "an engine owns its settings")]
     pub fn new(settings: Settings) -> Self {
-        Self {
-            ingress: Ingress::default(),
-            core: Core {
-                now: Timestamp::default(),
-                received: 0,
-                outcomes: Outcomes::default(),
-                signalling: Signalling::new(&settings),
-                media: Media::new(&settings, 0),
-                losses: Losses::default(),
-                events: VecDeque::new(),
-                used: FrameUse::default(),
-            },
-        }
+        Self { worker: Worker::new(&settings, 0), owner: Owner::new(&settings, 1), now: Timestamp::default() }
     }
 
     /// Takes a frame, and says what it was.
     pub fn frame(&mut self, link: LinkType, meta: FrameMeta, frame: &[u8]) -> FrameUse {
         self.advance(meta.time);
-        let Self { ingress, core } = self;
-        core.received += 1;
-        core.used = FrameUse { keep: frame.len(), ..FrameUse::default() };
-        let outcome = ingress.frame(link, meta, frame, &mut |datagram| core.datagram(datagram, frame));
-        match outcome {
-            Ok(Taken::Delivered) => core.outcomes.delivered += 1,
-            Ok(Taken::Waiting) => {}
-            Err(reason) => core.outcomes.dropped.add(reason, 1),
-        }
-        core.used
+        let Self { worker, owner, .. } = self;
+        let used = worker.frame(link, meta, frame, &mut |now, datagram, message| {
+            Ok(owner.message(now, datagram, message))
+        });
+        self.carry();
+        used
     }
 
     /// Takes note that the capture lost packets somewhere between two times: the figures of all calls that went on then,
     /// also of those that ended meanwhile, are not to be trusted.
     pub fn lost(&mut self, from: Timestamp, to: Timestamp, packets: u64) {
-        self.core.losses.add(from, to, packets);
+        self.owner.lost(from, to, packets);
     }
 
     /// Takes note that packets of one call were lost on the way to a sink.
     pub fn lost_of(&mut self, call: CallSerial, packets: u64) {
-        self.core.signalling.lost_of(call, packets);
+        self.owner.lost_of(call, packets);
     }
 
     /// Takes note of the time when no frame says it, as on a silent port.
     pub fn advance(&mut self, now: Timestamp) {
-        let Self { ingress, core } = self;
-        core.now = now;
-        if now >= ingress.due() {
-            ingress.advance(now, &mut |datagram| core.datagram(datagram, &[]));
+        let Self { worker, owner, .. } = self;
+        worker.advance(now, &mut |now, datagram, message| Ok(owner.message(now, datagram, message)));
+        self.carry();
+        self.now = now;
+        self.owner.advance(now);
+        self.carry();
+    }
+
+    /// Carries what one half says to the other.
+    fn carry(&mut self) {
+        while self.owner.has_command() || self.worker.has_output() {
+            while let Some(command) = self.owner.next_command() {
+                self.worker.tell(self.now, command);
+            }
+            while let Some(output) = self.worker.next_output() {
+                self.owner.take(output);
+            }
         }
-        core.advance();
     }
 
     /// Ends everything that is tracked, in the order in which it began: there will be no more frames.
     pub fn finish(&mut self) {
-        let Self { ingress, core } = self;
-        ingress.finish(&mut |datagram| core.datagram(datagram, &[]));
-        core.media.finish_pending();
-        core.signalling.finish_calls();
-        core.settle();
-        core.media.finish();
-        core.settle();
-        core.signalling.finish_registrations();
-        core.settle();
+        let Self { worker, owner, .. } = self;
+        worker.finish_ingress(&mut |now, datagram, message| Ok(owner.message(now, datagram, message)));
+        self.carry();
+        self.worker.finish_pending();
+        self.carry();
+        self.owner.finish_calls();
+        self.carry();
+        self.worker.finish_streams();
+        self.carry();
+        self.owner.finish_registrations();
     }
 
     /// The next event.
     pub fn next_event(&mut self) -> Option<Event> {
-        self.core.events.pop_front()
+        self.owner.next_event()
     }
 
     /// What is counted.
     #[must_use]
     pub fn counters(&self) -> EngineCounters {
-        let core = &self.core;
-        let mut counters = EngineCounters {
-            received: core.received,
-            delivered: core.outcomes.delivered,
-            dropped: core.outcomes.dropped.clone(),
-            lost_by_capture: core.losses.total(),
-            ..EngineCounters::default()
-        };
-        counters.add_signalling(core.signalling.counters());
-        counters.add_media(core.media.counters());
-        counters.add_tally(core.media.tally());
-        counters.add_tally(self.ingress.tally());
+        let mut counters = EngineCounters::default();
+        self.worker.count(&mut counters);
+        self.owner.count(&mut counters);
         counters
     }
 
     /// The time of the last frame.
     #[must_use]
     pub fn now(&self) -> Timestamp {
-        self.core.now
+        self.now
     }
-}
-
-impl Core {
-    fn datagram(&mut self, datagram: &Datagram<'_>, frame: &[u8]) -> Result<Taken, Reason> {
-        match classify(datagram)? {
-            Class::Rtp => {
-                let header = rtp::parse(datagram.payload).ok_or(Reason::RtpHeader)?;
-                let used = self.media.rtp(self.now, datagram, header)?;
-                self.used.keep = keep(frame, datagram.payload);
-                Ok(self.use_packet(FrameKind::Rtp, used))
-            }
-            Class::Sip => {
-                let message = sip::parse(datagram.payload)?;
-                let owner = self.signalling.message(self.now, datagram, &message);
-                self.used.kind = FrameKind::Sip;
-                self.used.owner = owner;
-                self.settle();
-                Ok(Taken::Delivered)
-            }
-            Class::Rtcp => {
-                let used = self.media.rtcp(self.now, datagram)?;
-                Ok(self.use_packet(FrameKind::Rtcp, used))
-            }
-        }
-    }
-
-    fn use_packet(&mut self, kind: FrameKind, used: PacketUse) -> Taken {
-        self.used.kind = kind;
-        self.used.owner = used.call;
-        self.used.stream = used.stream;
-        if self.media.has_output() {
-            self.settle();
-        }
-        used.taken
-    }
-
-    fn advance(&mut self) {
-        if self.now >= self.media.due() {
-            self.media.advance(self.now);
-            self.settle();
-        }
-        if self.now >= self.signalling.due() {
-            self.signalling.advance(self.now);
-            self.settle();
-        }
-    }
-
-    /// Carries what one half says to the other, and what has ended to the events.
-    fn settle(&mut self) {
-        while let Some(action) = self.signalling.next_action() {
-            match action {
-                Action::Expect(expect) => self.media.expect(self.now, expect),
-                Action::Ended(call) => {
-                    let collected = self.media.collect(call.serial);
-                    let ended = report::join(*call, [collected], &self.losses, self.now);
-                    self.events.push_back(Event::Call(Box::new(ended)));
-                }
-                Action::Registration(record) => self.events.push_back(Event::Registration(record)),
-            }
-        }
-        while let Some(output) = self.media.next_output() {
-            match output {
-                Output::Active { call, last } => self.signalling.active(call, last),
-                Output::Adopted { stream, call } => self.events.push_back(Event::Adopted { stream, call }),
-                Output::Stream { serial, mut record } => {
-                    record.lost_here = self.losses.within(record.start, record.end) > 0;
-                    self.events.push_back(Event::Stream { serial, record });
-                }
-            }
-        }
-    }
-}
-
-/// Where the payload of an RTP packet begins in its frame; the frame's length where the packet is not in the frame.
-fn keep(frame: &[u8], packet: &[u8]) -> usize {
-    let at = packet.as_ptr().addr().wrapping_sub(frame.as_ptr().addr());
-    let end = at.saturating_add(rtp::header_length(packet));
-    if at < frame.len() && end <= frame.len() { end } else { frame.len() }
 }
 
 impl EngineCounters {
@@ -365,8 +258,6 @@ impl EngineCounters {
                 *self.sip_requests.entry(method).or_default() += count;
             }
         }
-        let errors = [Reason::SipStartLine, Reason::SipTooLarge, Reason::SipHeader, Reason::SipMandatory];
-        self.sip_errors = errors.iter().map(|&reason| self.dropped.get(reason)).sum();
     }
 
     fn add_media(&mut self, counters: MediaCounters) {
@@ -374,12 +265,6 @@ impl EngineCounters {
         self.rtcp_packets += counters.rtcp_packets;
         self.streams += counters.streams;
         self.evicted.pending_streams += counters.evicted_pending;
-    }
-
-    fn add_tally(&mut self, tally: &Tally) {
-        self.waiting += tally.waiting;
-        self.delivered += tally.delivered;
-        self.dropped.merge(&tally.dropped);
     }
 }
 

@@ -62,29 +62,28 @@ impl Engine {
 
     /// All calls that are tracked, with their streams, as they are.
     pub fn tracked(&self) -> impl Iterator<Item = EndedCall> {
-        let core = &self.core;
-        core.signalling.calls().map(|call| {
-            let collected = core.media.look(call.serial);
-            join(call, [collected], &core.losses, core.now)
+        self.owner.calls().map(|call| {
+            let streams = self.worker.look(call.serial);
+            self.owner.join(call, vec![streams])
         })
     }
 
     /// All registrations that are tracked.
     #[must_use]
     pub fn tracked_registrations(&self) -> Vec<RegistrationRecord> {
-        self.core.signalling.registrations().collect()
+        self.owner.registrations().collect()
     }
 
     /// How many calls are in progress.
     #[must_use]
     pub fn calls_in_progress(&self) -> u64 {
-        u64::try_from(self.core.signalling.calls_in_progress()).unwrap_or(u64::MAX)
+        u64::try_from(self.owner.calls_in_progress()).unwrap_or(u64::MAX)
     }
 
     /// How many streams are tracked, those that wait for their SDP left out.
     #[must_use]
     pub fn streams_active(&self) -> u64 {
-        u64::try_from(self.core.media.streams_active()).unwrap_or(u64::MAX)
+        u64::try_from(self.worker.streams_active()).unwrap_or(u64::MAX)
     }
 
     /// The last line of a run over files.

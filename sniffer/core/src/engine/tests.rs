@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::{
+    drops::Reason,
     limits,
     record::{CallState, Direction, RegistrationState},
 };
@@ -278,8 +279,8 @@ fn a_silent_call_times_out_by_the_packets_time_and_media_keeps_it_alive() {
     scene.engine.advance(last.after(limits::CALL_IDLE));
     let Some(Event::Call(call)) = scene.engine.next_event() else { panic!("the call is over") };
     assert_eq!((call.record.state, call.record.end), (CallState::TimedOut, Some(last)));
-    assert_eq!(scene.engine.core.media.sizes(), media::MediaSizes::default());
-    assert_eq!(scene.engine.core.signalling.sizes(), (0, 0, 0, 0));
+    assert_eq!(scene.engine.worker.media_sizes(), media::MediaSizes::default());
+    assert_eq!(scene.engine.owner.signalling_sizes(), (0, 0, 0, 0));
 }
 
 #[test]
@@ -353,7 +354,7 @@ fn a_flood_of_ssrcs_to_an_announced_port_is_bounded_and_marks_the_call() {
     for ssrc in 0..500 {
         scene.rtp(BOB, ALICE, ssrc, 1);
     }
-    assert_eq!(scene.engine.core.media.sizes().streams, limits::STREAMS_PER_CALL);
+    assert_eq!(scene.engine.worker.media_sizes().streams, limits::STREAMS_PER_CALL);
     let (calls, _) = scene.end();
     assert!(only(&calls).record.lost_here);
     assert_eq!(
@@ -370,10 +371,10 @@ fn a_flood_of_unannounced_rtp_is_bounded() {
         scene.rtp(BOB, ALICE, ssrc, 1);
         scene.now_ms -= 20;
     }
-    assert_eq!(scene.engine.core.media.sizes().streams, limits::PENDING_STREAMS);
+    assert_eq!(scene.engine.worker.media_sizes().streams, limits::PENDING_STREAMS);
     assert_eq!(scene.engine.counters().dropped.get(Reason::PendingFull), u64::from(extra));
     scene.end();
-    assert_eq!(scene.engine.core.media.sizes(), media::MediaSizes::default());
+    assert_eq!(scene.engine.worker.media_sizes(), media::MediaSizes::default());
 }
 
 #[test]
@@ -383,7 +384,7 @@ fn a_flood_of_challenged_invites_does_not_pile_up_timers() {
         scene.invite(cseq);
         scene.answer("401 Unauthorized", cseq);
     }
-    let timers = scene.engine.core.signalling.sizes().3;
+    let timers = scene.engine.owner.signalling_sizes().3;
     assert!(timers < 10, "{timers} timers");
     assert_eq!(scene.engine.counters().calls, 1);
 }

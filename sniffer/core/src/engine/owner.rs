@@ -1,0 +1,269 @@
+//! The owner of all signalling: takes SIP messages from the workers in the order of their times, tells the workers what
+//! media to expect, and joins each call that ends with its streams from all workers and with what the capture lost.
+
+use std::{
+    cmp::{Ordering, Reverse},
+    collections::{BinaryHeap, HashMap, VecDeque},
+};
+
+use foldhash::quality::FixedState;
+
+use super::{
+    Action, CallSerial, ClosedCall, Collected, EndedCall, EngineCounters, Event, FrameKind, FrameUse, Output, Settings,
+    Signalling, SipFrame, ToMedia, ToOwner, losses::Losses, report,
+};
+use crate::{
+    decode::Datagram,
+    limits,
+    record::RegistrationRecord,
+    sip::{self, Message},
+    time::Timestamp,
+};
+
+/// See the module's text.
+#[derive(Debug)]
+pub struct Owner {
+    now: Timestamp,
+    signalling: Signalling,
+    losses: Losses,
+    /// Calls whose streams are being collected.
+    joining: HashMap<CallSerial, Joining, FixedState>,
+    commands: VecDeque<ToMedia>,
+    events: VecDeque<Event>,
+    /// Messages that wait until every worker's time has come as far.
+    held: BinaryHeap<Reverse<Held>>,
+    taken: u64,
+    /// The time of each worker.
+    clocks: Vec<Timestamp>,
+}
+
+#[derive(Debug)]
+struct Joining {
+    call: Box<ClosedCall>,
+    parts: Vec<Collected>,
+}
+
+#[derive(Debug)]
+struct Held {
+    count: u64,
+    frame: Box<SipFrame>,
+}
+
+impl Held {
+    fn order(&self) -> (Timestamp, u64) {
+        (self.frame.time, self.count)
+    }
+}
+
+impl PartialEq for Held {
+    fn eq(&self, other: &Self) -> bool {
+        self.order() == other.order()
+    }
+}
+
+impl Eq for Held {}
+
+impl PartialOrd for Held {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Held {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.order().cmp(&other.order())
+    }
+}
+
+impl Owner {
+    /// Makes an owner of the signalling that so many workers see.
+    #[must_use]
+    pub fn new(settings: &Settings, workers: u8) -> Self {
+        Self {
+            now: Timestamp::default(),
+            signalling: Signalling::new(settings),
+            losses: Losses::default(),
+            joining: HashMap::with_hasher(FixedState::with_seed(settings.hash_seed)),
+            commands: VecDeque::new(),
+            events: VecDeque::new(),
+            held: BinaryHeap::new(),
+            taken: 0,
+            clocks: vec![Timestamp::default(); usize::from(workers.max(1))],
+        }
+    }
+
+    /// Takes a message at once, and says whose it is.
+    pub(super) fn message(
+        &mut self,
+        now: Timestamp,
+        datagram: &Datagram<'_>,
+        message: &Message<'_>,
+    ) -> Option<CallSerial> {
+        self.now = now;
+        let call = self.signalling.message(now, datagram, message);
+        self.settle();
+        call
+    }
+
+    /// Takes what a worker says. SIP messages are held until [`Owner::release`].
+    pub fn take(&mut self, output: ToOwner) {
+        match output {
+            ToOwner::Sip(frame) => {
+                self.taken += 1;
+                self.held.push(Reverse(Held { count: self.taken, frame }));
+            }
+            ToOwner::Media(output) => self.media(output),
+            ToOwner::Collected { call, collected } => self.collected(call, *collected),
+            ToOwner::Lost { from, to, packets } => self.losses.add(from, to, packets),
+        }
+    }
+
+    fn media(&mut self, output: Output) {
+        match output {
+            Output::Active { call, last } => self.signalling.active(call, last),
+            Output::Adopted { stream, call } => self.events.push_back(Event::Adopted { stream, call }),
+            Output::Learnt(learnt) => {
+                if self.clocks.len() > 1 {
+                    self.commands.push_back(ToMedia::Learn(learnt));
+                }
+            }
+            Output::Stream { serial, mut record } => {
+                record.lost_here = self.losses.within(record.start, record.end) > 0;
+                self.events.push_back(Event::Stream { serial, record });
+            }
+        }
+    }
+
+    fn collected(&mut self, call: CallSerial, collected: Collected) {
+        let workers = self.clocks.len();
+        let Some(joining) = self.joining.get_mut(&call) else { return };
+        joining.parts.push(collected);
+        if joining.parts.len() < workers {
+            return;
+        }
+        if let Some(Joining { call, parts }) = self.joining.remove(&call) {
+            let ended = report::join(*call, parts, &self.losses, self.now);
+            self.events.push_back(Event::Call(Box::new(ended)));
+        }
+    }
+
+    /// Carries out what signalling wants.
+    fn settle(&mut self) {
+        while let Some(action) = self.signalling.next_action() {
+            match action {
+                Action::Expect(expect) => self.commands.push_back(ToMedia::Expect(expect)),
+                Action::Ended(call) => {
+                    let serial = call.serial;
+                    self.joining.insert(serial, Joining { call, parts: Vec::with_capacity(self.clocks.len()) });
+                    self.commands.push_back(ToMedia::Collect(serial));
+                }
+                Action::Registration(record) => self.events.push_back(Event::Registration(record)),
+            }
+        }
+    }
+
+    /// Takes note how far a worker has come.
+    pub fn clock(&mut self, worker: u8, time: Timestamp) {
+        if let Some(clock) = self.clocks.get_mut(usize::from(worker)) {
+            *clock = time.max(*clock);
+        }
+    }
+
+    /// Handles the messages that no earlier one can overtake any more: all workers have come as far, or have been silent
+    /// for so long that nothing is waited for. `seen` is told whose each was.
+    pub fn release(&mut self, now: Timestamp, seen: &mut impl FnMut(&SipFrame, FrameUse)) {
+        let slowest = self.clocks.iter().copied().min().unwrap_or(now);
+        let until = slowest.max(now.before(limits::WORKER_WAIT));
+        while let Some(Reverse(held)) = self.held.peek()
+            && (held.frame.time <= until || self.held.len() > limits::WORKER_MESSAGES)
+        {
+            let Some(Reverse(Held { frame, .. })) = self.held.pop() else { return };
+            let datagram = frame.datagram();
+            // The worker has parsed it: it is a message.
+            let Ok(message) = sip::parse(datagram.payload) else { continue };
+            let owner = self.message(frame.time, &datagram, &message);
+            seen(&frame, FrameUse { kind: FrameKind::Sip, owner, stream: None, keep: frame.frame.len() });
+        }
+    }
+
+    /// Takes note of the time: what has been silent for too long is given up.
+    pub fn advance(&mut self, now: Timestamp) {
+        self.now = now;
+        if now >= self.signalling.due() {
+            self.signalling.advance(now);
+            self.settle();
+        }
+    }
+
+    /// Takes note that the capture lost packets somewhere between two times.
+    pub fn lost(&mut self, from: Timestamp, to: Timestamp, packets: u64) {
+        self.losses.add(from, to, packets);
+    }
+
+    /// Takes note that packets of one call were lost on the way to a sink.
+    pub fn lost_of(&mut self, call: CallSerial, packets: u64) {
+        self.signalling.lost_of(call, packets);
+    }
+
+    /// Ends all calls: there will be no more messages.
+    pub fn finish_calls(&mut self) {
+        self.signalling.finish_calls();
+        self.settle();
+    }
+
+    /// Ends all that is neither call nor stream.
+    pub fn finish_registrations(&mut self) {
+        self.signalling.finish_registrations();
+        self.settle();
+    }
+
+    /// Says whether there is something to tell the workers.
+    #[must_use]
+    pub fn has_command(&self) -> bool {
+        !self.commands.is_empty()
+    }
+
+    /// The next thing to tell every worker.
+    pub fn next_command(&mut self) -> Option<ToMedia> {
+        self.commands.pop_front()
+    }
+
+    /// The next event.
+    pub fn next_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// All calls that are tracked, as signalling tells them.
+    pub fn calls(&self) -> impl Iterator<Item = ClosedCall> {
+        self.signalling.calls()
+    }
+
+    /// A call with its streams as they are.
+    #[must_use]
+    pub fn join(&self, call: ClosedCall, parts: Vec<Collected>) -> EndedCall {
+        report::join(call, parts, &self.losses, self.now)
+    }
+
+    /// All registrations that are tracked.
+    pub fn registrations(&self) -> impl Iterator<Item = RegistrationRecord> {
+        self.signalling.registrations()
+    }
+
+    /// How many calls are in progress.
+    #[must_use]
+    pub fn calls_in_progress(&self) -> usize {
+        self.signalling.calls_in_progress()
+    }
+
+    /// Adds what is counted of signalling.
+    pub fn count(&self, counters: &mut EngineCounters) {
+        counters.add_signalling(self.signalling.counters());
+        counters.lost_by_capture += self.losses.total();
+    }
+
+    /// Entries of the tables of signalling.
+    #[cfg(test)]
+    pub(super) fn signalling_sizes(&self) -> (usize, usize, usize, usize) {
+        self.signalling.sizes()
+    }
+}

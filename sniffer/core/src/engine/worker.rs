@@ -1,0 +1,359 @@
+//! One capture worker: the frames that one reader sees, from decoding to the state of their streams. SIP is not its
+//! business: each parsed message goes to the one owner of all signalling, directly or, between threads, as a copy in a
+//! bounded queue.
+
+use std::{collections::VecDeque, ops::Range};
+
+use super::{
+    CallSerial, Collected, EngineCounters, Expect, FrameKind, FrameMeta, FrameUse, Learnt, Media, Output, PacketUse,
+    Settings,
+};
+use crate::{
+    classify::{Class, classify},
+    decode::{Datagram, LinkType},
+    drops::{Dropped, Reason, Taken},
+    ingress::Ingress,
+    limits, rtp,
+    sip::{self, Message},
+    time::Timestamp,
+};
+
+/// What the owner of signalling tells every worker.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ToMedia {
+    /// Expect media of a call.
+    Expect(Expect),
+    /// A side of a call sends from a place that it did not announce.
+    Learn(Learnt),
+    /// A call is over: give its streams away, also when there are none.
+    Collect(CallSerial),
+}
+
+/// What a worker tells the owner of signalling.
+#[derive(Debug)]
+pub enum ToOwner {
+    /// A SIP message.
+    Sip(Box<SipFrame>),
+    /// What happened to streams.
+    Media(Output),
+    /// The streams of a call that is over.
+    Collected {
+        /// The call.
+        call: CallSerial,
+        /// Its streams.
+        collected: Box<Collected>,
+    },
+    /// The worker could not hand messages over: they are lost to all calls of that time.
+    Lost {
+        /// Since then.
+        from: Timestamp,
+        /// Until then.
+        to: Timestamp,
+        /// How many.
+        packets: u64,
+    },
+}
+
+/// A SIP message on its way between threads.
+#[derive(Debug)]
+pub struct SipFrame {
+    /// When it was complete.
+    pub time: Timestamp,
+    /// How its frame begins.
+    pub link: LinkType,
+    /// The frame that completed it; empty when time completed it.
+    pub frame: Box<[u8]>,
+    envelope: Datagram<'static>,
+    payload: Payload,
+}
+
+#[derive(Debug)]
+enum Payload {
+    /// A part of the frame.
+    Within(Range<usize>),
+    /// Put together from several frames.
+    Own(Box<[u8]>),
+}
+
+impl SipFrame {
+    fn new(time: Timestamp, link: LinkType, frame: &[u8], datagram: &Datagram<'_>) -> Self {
+        let start = datagram.payload.as_ptr().addr().wrapping_sub(frame.as_ptr().addr());
+        let range = start..start.saturating_add(datagram.payload.len());
+        let payload = match frame.get(range.clone()) {
+            Some(part) if !part.is_empty() && part == datagram.payload => Payload::Within(range),
+            _ => Payload::Own(datagram.payload.into()),
+        };
+        Self { time, link, frame: frame.into(), envelope: datagram.with_payload(&[]), payload }
+    }
+
+    /// The datagram.
+    #[must_use]
+    pub fn datagram(&self) -> Datagram<'_> {
+        self.envelope.with_payload(match &self.payload {
+            Payload::Within(range) => self.frame.get(range.clone()).unwrap_or_default(),
+            Payload::Own(bytes) => bytes,
+        })
+    }
+}
+
+/// See the module's text.
+#[derive(Debug)]
+pub struct Worker {
+    ingress: Ingress,
+    desk: Desk,
+    outbox: Outbox,
+}
+
+/// What a worker does with datagrams.
+#[derive(Debug)]
+struct Desk {
+    now: Timestamp,
+    received: u64,
+    delivered: u64,
+    dropped: Dropped,
+    media: Media,
+    used: FrameUse,
+}
+
+/// What waits for the owner of signalling.
+#[derive(Debug, Default)]
+struct Outbox {
+    queue: VecDeque<ToOwner>,
+    /// SIP messages in the queue, which are bounded; all else in it is bounded by the tables.
+    messages: usize,
+    lost: Option<(Timestamp, Timestamp, u64)>,
+}
+
+impl Worker {
+    /// Makes a worker that has seen nothing. Each has a number of its own.
+    #[must_use]
+    pub fn new(settings: &Settings, number: u8) -> Self {
+        Self {
+            ingress: Ingress::default(),
+            desk: Desk {
+                now: Timestamp::default(),
+                received: 0,
+                delivered: 0,
+                dropped: Dropped::default(),
+                media: Media::new(settings, number),
+                used: FrameUse::default(),
+            },
+            outbox: Outbox::default(),
+        }
+    }
+
+    /// Takes a frame, and gives SIP messages to `sip`, which says whose they are.
+    pub(super) fn frame(
+        &mut self,
+        link: LinkType,
+        meta: FrameMeta,
+        frame: &[u8],
+        sip: &mut impl FnMut(Timestamp, &Datagram<'_>, &Message<'_>) -> Result<Option<CallSerial>, Reason>,
+    ) -> FrameUse {
+        let Self { ingress, desk, .. } = self;
+        desk.now = meta.time;
+        desk.received += 1;
+        desk.used = FrameUse { keep: frame.len(), ..FrameUse::default() };
+        match ingress.frame(link, meta, frame, &mut |datagram| desk.datagram(datagram, frame, sip)) {
+            Ok(Taken::Delivered) => desk.delivered += 1,
+            Ok(Taken::Waiting) => {}
+            Err(reason) => desk.dropped.add(reason, 1),
+        }
+        desk.used
+    }
+
+    /// Takes note of the time, and lets go of what has waited too long.
+    pub(super) fn advance(
+        &mut self,
+        now: Timestamp,
+        sip: &mut impl FnMut(Timestamp, &Datagram<'_>, &Message<'_>) -> Result<Option<CallSerial>, Reason>,
+    ) {
+        let Self { ingress, desk, .. } = self;
+        desk.now = now;
+        if now >= ingress.due() {
+            ingress.advance(now, &mut |datagram| desk.datagram(datagram, &[], sip));
+        }
+        if now >= desk.media.due() {
+            desk.media.advance(now);
+        }
+    }
+
+    /// Gives up what waits for the rest of its datagram: there will be no more frames.
+    pub(super) fn finish_ingress(
+        &mut self,
+        sip: &mut impl FnMut(Timestamp, &Datagram<'_>, &Message<'_>) -> Result<Option<CallSerial>, Reason>,
+    ) {
+        let Self { ingress, desk, .. } = self;
+        ingress.finish(&mut |datagram| desk.datagram(datagram, &[], sip));
+    }
+
+    /// Takes a frame as one of several workers: SIP messages wait for their owner, see [`Worker::next_output`]. When
+    /// there are too many they are dropped and counted, and the owner learns that they were lost here.
+    pub fn frame_of_many(&mut self, link: LinkType, meta: FrameMeta, frame: &[u8]) -> FrameUse {
+        self.advance_of_many(meta.time);
+        let mut outbox = std::mem::take(&mut self.outbox);
+        let used = self.frame(link, meta, frame, &mut |time, datagram, _| outbox.message(time, link, frame, datagram));
+        self.outbox = outbox;
+        used
+    }
+
+    /// Takes note of the time as one of several workers.
+    pub fn advance_of_many(&mut self, now: Timestamp) {
+        let mut outbox = std::mem::take(&mut self.outbox);
+        self.advance(now, &mut |time, datagram, _| outbox.message(time, LinkType::RawIp, &[], datagram));
+        self.outbox = outbox;
+    }
+
+    /// Gives up, as one of several workers, what waits for the rest of its datagram.
+    pub fn finish_ingress_of_many(&mut self) {
+        let mut outbox = std::mem::take(&mut self.outbox);
+        self.finish_ingress(&mut |time, datagram, _| outbox.message(time, LinkType::RawIp, &[], datagram));
+        self.outbox = outbox;
+    }
+
+    /// Ends the wait of RTP for its SDP: there will be no more signalling.
+    pub fn finish_pending(&mut self) {
+        self.desk.media.finish_pending();
+    }
+
+    /// Ends the streams that belong to no call.
+    pub fn finish_streams(&mut self) {
+        self.desk.media.finish();
+    }
+
+    /// Does what the owner of signalling says.
+    pub fn tell(&mut self, now: Timestamp, command: ToMedia) {
+        let media = &mut self.desk.media;
+        match command {
+            ToMedia::Expect(expect) => media.expect(now, expect),
+            ToMedia::Learn(learnt) => media.learn(now, learnt),
+            ToMedia::Collect(call) => {
+                // What was said of its streams before comes first.
+                while let Some(output) = media.next_output() {
+                    self.outbox.queue.push_back(ToOwner::Media(output));
+                }
+                let collected = Box::new(media.collect(call));
+                self.outbox.queue.push_back(ToOwner::Collected { call, collected });
+            }
+        }
+    }
+
+    /// Says whether there is something for the owner of signalling.
+    #[must_use]
+    pub fn has_output(&self) -> bool {
+        !self.outbox.queue.is_empty() || self.desk.media.has_output() || self.outbox.lost.is_some()
+    }
+
+    /// The next thing for the owner of signalling.
+    pub fn next_output(&mut self) -> Option<ToOwner> {
+        if let Some((from, to, packets)) = self.outbox.lost.take() {
+            return Some(ToOwner::Lost { from, to, packets });
+        }
+        let next = self.outbox.queue.pop_front();
+        if matches!(next, Some(ToOwner::Sip(_))) {
+            self.outbox.messages = self.outbox.messages.saturating_sub(1);
+        }
+        next.or_else(|| self.desk.media.next_output().map(ToOwner::Media))
+    }
+
+    /// The streams of a call as they are.
+    #[must_use]
+    pub fn look(&self, call: CallSerial) -> Collected {
+        self.desk.media.look(call)
+    }
+
+    /// The time of its last frame.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.desk.now
+    }
+
+    /// How many streams are tracked, those that wait for their SDP left out.
+    #[must_use]
+    pub fn streams_active(&self) -> usize {
+        self.desk.media.streams_active()
+    }
+
+    /// Adds what this worker counts.
+    pub fn count(&self, counters: &mut EngineCounters) {
+        let desk = &self.desk;
+        counters.received += desk.received;
+        counters.delivered += desk.delivered;
+        counters.dropped.merge(&desk.dropped);
+        counters.add_media(desk.media.counters());
+        for tally in [desk.media.tally(), self.ingress.tally()] {
+            counters.waiting += tally.waiting;
+            counters.delivered += tally.delivered;
+            counters.dropped.merge(&tally.dropped);
+        }
+        let errors = [Reason::SipStartLine, Reason::SipTooLarge, Reason::SipHeader, Reason::SipMandatory];
+        counters.sip_errors = errors.iter().map(|&reason| counters.dropped.get(reason)).sum();
+    }
+
+    /// Entries of the tables of media.
+    #[cfg(test)]
+    pub(super) fn media_sizes(&self) -> super::media::MediaSizes {
+        self.desk.media.sizes()
+    }
+}
+
+impl Desk {
+    fn datagram(
+        &mut self,
+        datagram: &Datagram<'_>,
+        frame: &[u8],
+        sip: &mut impl FnMut(Timestamp, &Datagram<'_>, &Message<'_>) -> Result<Option<CallSerial>, Reason>,
+    ) -> Result<Taken, Reason> {
+        match classify(datagram)? {
+            Class::Rtp => {
+                let header = rtp::parse(datagram.payload).ok_or(Reason::RtpHeader)?;
+                let used = self.media.rtp(self.now, datagram, header)?;
+                self.used.keep = keep(frame, datagram.payload);
+                Ok(self.use_packet(FrameKind::Rtp, used))
+            }
+            Class::Sip => {
+                let message = sip::parse(datagram.payload)?;
+                self.used.kind = FrameKind::Sip;
+                self.used.owner = sip(self.now, datagram, &message)?;
+                Ok(Taken::Delivered)
+            }
+            Class::Rtcp => {
+                let used = self.media.rtcp(self.now, datagram)?;
+                Ok(self.use_packet(FrameKind::Rtcp, used))
+            }
+        }
+    }
+
+    fn use_packet(&mut self, kind: FrameKind, used: PacketUse) -> Taken {
+        self.used.kind = kind;
+        self.used.owner = used.call;
+        self.used.stream = used.stream;
+        used.taken
+    }
+}
+
+impl Outbox {
+    fn message(
+        &mut self,
+        time: Timestamp,
+        link: LinkType,
+        frame: &[u8],
+        datagram: &Datagram<'_>,
+    ) -> Result<Option<CallSerial>, Reason> {
+        if self.messages >= limits::WORKER_MESSAGES {
+            let (from, _, packets) = self.lost.unwrap_or((time, time, 0));
+            self.lost = Some((from, time, packets.saturating_add(1)));
+            return Err(Reason::SignallingFull);
+        }
+        self.messages += 1;
+        self.queue.push_back(ToOwner::Sip(Box::new(SipFrame::new(time, link, frame, datagram))));
+        Ok(None)
+    }
+}
+
+/// Where the payload of an RTP packet begins in its frame; the frame's length where the packet is not in the frame.
+fn keep(frame: &[u8], packet: &[u8]) -> usize {
+    let at = packet.as_ptr().addr().wrapping_sub(frame.as_ptr().addr());
+    let end = at.saturating_add(rtp::header_length(packet));
+    if at < frame.len() && end <= frame.len() { end } else { frame.len() }
+}
