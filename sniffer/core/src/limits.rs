@@ -18,6 +18,8 @@ pub const ENDPOINTS_PER_CALL: usize = 64;
 pub const LEARNT_PER_CALL: usize = 8;
 /// SIP messages that wait between a worker and the owner of signalling: a tenth of a second of 40,000 messages a second.
 pub const WORKER_MESSAGES: usize = 4096;
+/// What media has to tell and nobody takes: beyond it, it does not say again that streams flow.
+pub const OUTPUTS: usize = 100_000;
 /// How long a message waits for workers that see no packets before it is handled all the same.
 pub const WORKER_WAIT: Duration = Duration::from_millis(500);
 /// RTP streams that wait for the SDP which announces them. Oldest out: under a flood of random UDP the table turns over

@@ -207,6 +207,12 @@ pub struct Counters {
     pub waiting: u64,
     /// Packets that went no further, by stage and reason. Records that a sink lost are in `records_dropped`.
     pub dropped: DroppedByStage,
+    /// Entries given up early because their table was full, by table.
+    #[serde(default)]
+    pub evicted: std::collections::BTreeMap<String, u64>,
+    /// Packets that the capture itself lost: rings that were full, and messages that the owner of signalling did not take.
+    #[serde(default)]
+    pub lost_here: u64,
     /// Records that a sink could not take, by reason.
     pub records_dropped: u64,
     /// SIP messages parsed.

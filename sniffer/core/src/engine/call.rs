@@ -246,6 +246,9 @@ impl Call {
             self.refused += 1;
             return false;
         }
+        if self.endpoints.len() < 2 {
+            self.endpoints.reserve_exact(1);
+        }
         self.endpoints.push(endpoint);
         true
     }

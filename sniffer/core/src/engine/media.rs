@@ -20,7 +20,7 @@ use crate::{
         Header,
         stream::{Stream, StreamKey, Timing},
     },
-    sdp::{Codec, Media as Announcement},
+    sdp::{Codec, CodecName, Media as Announcement},
     slab::{Id, Slab},
     time::Timestamp,
 };
@@ -145,7 +145,16 @@ struct Expectation {
 #[derive(Debug)]
 struct Announced {
     rtp: Endpoint,
-    codecs: Vec<Codec>,
+    /// Those that do not mean what RFC 3551 says anyway: a call's memory is mostly this.
+    codecs: Box<[Coding]>,
+}
+
+/// What timing and records need of a codec.
+#[derive(Debug)]
+struct Coding {
+    payload_type: u8,
+    clock_rate: u32,
+    name: CodecName,
 }
 
 /// What media knows of a call.
@@ -224,7 +233,7 @@ impl Media {
         match owner {
             Owner::Call(call) => {
                 self.counters.rtp_packets += 1;
-                if now >= tracked.report_at {
+                if now >= tracked.report_at && self.outputs.len() < limits::OUTPUTS {
                     let last = now.second();
                     tracked.report_at = last.after(limits::ACTIVE_REPORT);
                     self.outputs.push_back(Output::Active { call, last });
@@ -280,7 +289,7 @@ impl Media {
         }
         let id = self.insert(stream, Owner::Call(serial)).ok_or(Reason::TooManyStreams)?;
         if let Some(call) = self.calls.get_mut(&serial) {
-            call.streams.push((id, direction));
+            call.add(id, direction);
         }
         self.counters.streams += 1;
         if let (Some(Expectation { call, side, learnt: false }), None) = (to, from) {
@@ -502,7 +511,7 @@ impl Media {
             tracked.owner = Owner::Call(serial);
             let last = tracked.stream.last.second();
             tracked.report_at = last.after(limits::ACTIVE_REPORT);
-            call.streams.push((id, direction));
+            call.add(id, direction);
             let (stream, packets) = (tracked.serial, tracked.stream.packets());
             self.outputs.push_back(Output::Adopted { stream, call: serial });
             self.outputs.push_back(Output::Active { call: serial, last });
@@ -593,18 +602,23 @@ pub(super) struct MediaSizes {
 }
 
 impl CallMedia {
+    fn add(&mut self, stream: Id, direction: Direction) {
+        if self.streams.len() < 2 {
+            self.streams.reserve_exact(1);
+        }
+        self.streams.push((stream, direction));
+    }
+
     /// Keeps a place announced for media; signalling bounds how many there are.
     fn announce(&mut self, media: Announcement) {
-        let Some(known) = self.announced.iter_mut().find(|known| known.rtp == media.rtp) else {
-            self.announced.push(Announced { rtp: media.rtp, codecs: media.codecs });
-            return;
-        };
-        for codec in media.codecs {
-            let has_room = known.codecs.len() < limits::SDP_CODECS;
-            match known.codecs.iter_mut().find(|old| old.payload_type == codec.payload_type) {
-                Some(old) => *old = codec,
-                None if has_room => known.codecs.push(codec),
-                None => {}
+        match self.announced.iter_mut().find(|known| known.rtp == media.rtp) {
+            Some(known) => known.add(media.codecs),
+            None => {
+                let mut announced = Announced { rtp: media.rtp, codecs: Box::default() };
+                announced.add(media.codecs);
+                // Two sides, seldom more: room for exactly what is there.
+                self.announced.reserve_exact(1);
+                self.announced.push(announced);
             }
         }
     }
@@ -618,6 +632,22 @@ impl CallMedia {
             .find(|codec| codec.payload_type == payload_type)
             .map(|codec| (codec.name.as_str(), codec.clock_rate))
             .or_else(|| codec::static_type(payload_type))
+    }
+}
+
+impl Announced {
+    fn add(&mut self, codecs: Vec<Codec>) {
+        let mut all = std::mem::take(&mut self.codecs).into_vec();
+        for Codec { payload_type, name, clock_rate, .. } in codecs {
+            let has_room = all.len() < limits::SDP_CODECS;
+            match all.iter_mut().find(|old| old.payload_type == payload_type) {
+                Some(old) => *old = Coding { payload_type, clock_rate, name },
+                None if codec::static_type(payload_type) == Some((name.as_str(), clock_rate)) => {}
+                None if has_room => all.push(Coding { payload_type, clock_rate, name }),
+                None => {}
+            }
+        }
+        self.codecs = all.into_boxed_slice();
     }
 }
 
