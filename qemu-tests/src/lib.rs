@@ -16,5 +16,6 @@ pub mod replay;
 pub mod scratch;
 pub mod serial;
 pub mod stop;
-pub mod traffic;
 pub mod wire;
+
+pub use traffic;

@@ -1,21 +1,39 @@
 //! Telephone traffic made on the spot: SIP calls with media both ways, as frames with their times, and the truth about
 //! them beside. The same plan and seed give the same frames. It does no I/O and reads no clock.
+#![forbid(unsafe_code)]
 
+mod carriage;
 mod frame;
 mod pcap;
 mod random;
 mod rtp;
 mod sip;
 mod truth;
+mod tunnel;
 
+pub use carriage::Carriage;
 pub use frame::{Link, Station, udp_frame};
 pub use pcap::write_pcap;
-pub use rtp::{Codec, Faults};
+pub use random::Random;
+pub use rtp::{Codec, Faults, Hole};
 pub use truth::{CallTruth, Outcome, StreamTruth, Truth, mos};
+pub use tunnel::Tunnel;
 
 use anyhow::Result;
-use random::Random;
 use std::time::Duration;
+
+/// The text of this crate: who keeps what it made knows by it whether it would make the same again.
+pub const SOURCES: [&str; 9] = [
+    include_str!("carriage.rs"),
+    include_str!("frame.rs"),
+    include_str!("lib.rs"),
+    include_str!("pcap.rs"),
+    include_str!("random.rs"),
+    include_str!("rtp.rs"),
+    include_str!("sip.rs"),
+    include_str!("truth.rs"),
+    include_str!("tunnel.rs"),
+];
 
 /// A frame and when it passes, from the beginning of the recording.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +61,12 @@ pub struct CallPlan {
     pub codec: Codec,
     /// Ethernet, VLAN, IP version.
     pub link: Link,
+    /// How its signalling travels.
+    pub carriage: Carriage,
+    /// What all its frames are wrapped in.
+    pub tunnel: Tunnel,
+    /// Whether media is sent; without, only the signalling passes here.
+    pub has_media: bool,
     /// What happens to the caller's packets on the way.
     pub caller_faults: Faults,
     /// What happens to the callee's packets.
@@ -81,6 +105,9 @@ impl CallPlan {
             outcome: Outcome::Completed,
             codec: Codec::Pcma,
             link: Link::default(),
+            carriage: Carriage::default(),
+            tunnel: Tunnel::default(),
+            has_media: true,
             caller_faults: Faults::default(),
             callee_faults: Faults::default(),
         }
@@ -125,6 +152,7 @@ impl Plan {
                 link: Link { vlan: (random.below(3) == 0).then_some(42), is_v6: random.below(4) == 0 },
                 caller_faults: faults(&mut random),
                 callee_faults: faults(&mut random),
+                ..CallPlan::plain("", "", Duration::ZERO)
             });
         }
         plan
@@ -185,8 +213,13 @@ mod tests {
     #[test]
     fn faults_are_in_the_frames_and_in_the_truth() {
         let mut call = CallPlan::plain("100", "200", Duration::from_secs(20));
-        call.caller_faults =
-            Faults { lost_percent: 5.0, jitter: Duration::from_millis(10), doubled_percent: 2.0, swapped_percent: 2.0 };
+        call.caller_faults = Faults {
+            lost_percent: 5.0,
+            jitter: Duration::from_millis(10),
+            doubled_percent: 2.0,
+            swapped_percent: 2.0,
+            hole: None,
+        };
         let traffic = Plan::of(3, call).make().unwrap();
         let [caller, callee] = traffic.truth.calls[0].streams.as_slice() else { panic!("two streams") };
         assert_eq!(caller.expected, 1000);
@@ -196,6 +229,27 @@ mod tests {
         assert!(caller.mos.unwrap() < callee.mos.unwrap());
         let rtp = traffic.frames.iter().filter(|frame| frame.bytes.len() == 14 + 20 + 8 + 12 + 160).count();
         assert_eq!(u64::try_from(rtp).unwrap(), caller.packets + callee.packets);
+    }
+
+    #[test]
+    fn a_hole_is_all_that_is_lost() {
+        let mut call = CallPlan::plain("100", "200", Duration::from_secs(10));
+        call.callee_faults.hole = Some(Hole { at: Duration::from_secs(3), length: Duration::from_secs(1) });
+        let traffic = Plan::of(3, call).make().unwrap();
+        let lost: Vec<_> = traffic.truth.calls[0].streams.iter().map(|stream| stream.lost).collect();
+        assert_eq!(lost, [0, 50]);
+    }
+
+    #[test]
+    fn tunnels_and_carriages_change_frames_and_not_the_truth() {
+        let plain = CallPlan::plain("100", "200", Duration::from_secs(1));
+        let truth = format!("{:?}", Plan::of(1, plain.clone()).make().unwrap().truth);
+        for tunnel in Tunnel::ALL {
+            for carriage in [Carriage::Udp, Carriage::Fragments, Carriage::Tcp] {
+                let call = CallPlan { tunnel, carriage, ..plain.clone() };
+                assert_eq!(format!("{:?}", Plan::of(1, call).make().unwrap().truth), truth);
+            }
+        }
     }
 
     #[test]

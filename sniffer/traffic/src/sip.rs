@@ -1,9 +1,11 @@
 //! The signalling of calls and registrations (RFC 3261) with their session descriptions (RFC 4566, RFC 3264).
 
+use super::carriage::{Message, Path};
 use super::frame::{Station, udp_frame};
 use super::random::Random;
 use super::rtp::{self, Direction};
 use super::truth::{CallTruth, Outcome};
+use super::tunnel::Tunnel;
 use super::{CallPlan, TimedFrame, Traffic};
 use anyhow::Result;
 use std::time::Duration;
@@ -92,18 +94,6 @@ impl Dialog<'_> {
         let contact = self.contact(&self.plan.callee, &self.callee);
         Self::with_body(&format!("SIP/2.0 {status}\r\n{headers}{contact}Server: callward-traffic\r\n"), body)
     }
-
-    fn forth(&self, at: Duration, text: &str, frames: &mut Vec<TimedFrame>) -> Result<()> {
-        let bytes = udp_frame(self.plan.link.vlan, (&self.caller, SIP), (&self.callee, SIP), text.as_bytes())?;
-        frames.push(TimedFrame { at, bytes });
-        Ok(())
-    }
-
-    fn back(&self, at: Duration, text: &str, frames: &mut Vec<TimedFrame>) -> Result<()> {
-        let bytes = udp_frame(self.plan.link.vlan, (&self.callee, SIP), (&self.caller, SIP), text.as_bytes())?;
-        frames.push(TimedFrame { at, bytes });
-        Ok(())
-    }
 }
 
 /// Makes one call: its signalling, its media, its truth.
@@ -120,36 +110,41 @@ pub fn call(plan: &CallPlan, index: u32, random: &mut Random, traffic: &mut Traf
         caller_media: port(10_000),
         callee_media: port(20_000),
     };
-    let frames = &mut traffic.frames;
+    let already = traffic.frames.len();
+    let mut messages = Vec::new();
+    let mut send = |at, is_forth, text| messages.push(Message { at, is_forth, text });
     let offer = description(&dialog.caller, dialog.caller_media, plan);
     let start = plan.start;
-    dialog.forth(start, &dialog.request("INVITE", 1, false, &offer), frames)?;
-    dialog.back(start + STEP, &dialog.answer("100 Trying", "INVITE", 1, ""), frames)?;
-    dialog.back(start + STEP * 2, &dialog.answer("180 Ringing", "INVITE", 1, ""), frames)?;
+    send(start, true, dialog.request("INVITE", 1, false, &offer));
+    send(start + STEP, false, dialog.answer("100 Trying", "INVITE", 1, ""));
+    send(start + STEP * 2, false, dialog.answer("180 Ringing", "INVITE", 1, ""));
     let rung = start + RINGING;
     let mut streams = Vec::new();
     let final_status = match plan.outcome {
         Outcome::Busy | Outcome::Declined => {
             let (code, status) =
                 if plan.outcome == Outcome::Busy { (486, "486 Busy Here") } else { (603, "603 Decline") };
-            dialog.back(rung, &dialog.answer(status, "INVITE", 1, ""), frames)?;
-            dialog.forth(rung + STEP, &dialog.request("ACK", 1, true, ""), frames)?;
+            send(rung, false, dialog.answer(status, "INVITE", 1, ""));
+            send(rung + STEP, true, dialog.request("ACK", 1, true, ""));
             code
         }
         Outcome::Cancelled => {
-            dialog.forth(rung, &dialog.request("CANCEL", 1, false, ""), frames)?;
-            dialog.back(rung + STEP, &dialog.answer("200 OK", "CANCEL", 1, ""), frames)?;
-            dialog.back(rung + STEP * 2, &dialog.answer("487 Request Terminated", "INVITE", 1, ""), frames)?;
-            dialog.forth(rung + STEP * 3, &dialog.request("ACK", 1, true, ""), frames)?;
+            send(rung, true, dialog.request("CANCEL", 1, false, ""));
+            send(rung + STEP, false, dialog.answer("200 OK", "CANCEL", 1, ""));
+            send(rung + STEP * 2, false, dialog.answer("487 Request Terminated", "INVITE", 1, ""));
+            send(rung + STEP * 3, true, dialog.request("ACK", 1, true, ""));
             487
         }
         Outcome::Completed | Outcome::InCall => {
             let answer = description(&dialog.callee, dialog.callee_media, plan);
-            dialog.back(rung, &dialog.answer("200 OK", "INVITE", 1, &answer), frames)?;
-            dialog.forth(rung + STEP, &dialog.request("ACK", 1, true, ""), frames)?;
+            send(rung, false, dialog.answer("200 OK", "INVITE", 1, &answer));
+            send(rung + STEP, true, dialog.request("ACK", 1, true, ""));
             let talk = rung + STEP * 2;
             let (here, there) = ((&dialog.caller, dialog.caller_media), (&dialog.callee, dialog.callee_media));
-            for (from, to, faults) in [(here, there, plan.caller_faults), (there, here, plan.callee_faults)] {
+            for (from, to, faults) in [(here, there, plan.caller_faults), (there, here, plan.callee_faults)]
+                .into_iter()
+                .filter(|_| plan.has_media)
+            {
                 let direction = Direction {
                     codec: plan.codec,
                     vlan: plan.link.vlan,
@@ -159,16 +154,30 @@ pub fn call(plan: &CallPlan, index: u32, random: &mut Random, traffic: &mut Traf
                     talk: plan.talk,
                     faults,
                 };
-                streams.push(rtp::stream(&direction, random, frames)?);
+                streams.push(rtp::stream(&direction, random, &mut traffic.frames)?);
             }
             if plan.outcome == Outcome::Completed {
                 let end = talk + plan.talk + STEP;
-                dialog.forth(end, &dialog.request("BYE", 2, true, ""), frames)?;
-                dialog.back(end + STEP, &dialog.answer("200 OK", "BYE", 2, ""), frames)?;
+                send(end, true, dialog.request("BYE", 2, true, ""));
+                send(end + STEP, false, dialog.answer("200 OK", "BYE", 2, ""));
             }
             200
         }
     };
+    let path = Path {
+        vlan: plan.link.vlan,
+        caller: &dialog.caller,
+        callee: &dialog.callee,
+        port: SIP,
+        caller_port: port(40_000),
+    };
+    plan.carriage.carry(&path, &messages, dialog.branch, &mut traffic.frames)?;
+    if plan.tunnel != Tunnel::None {
+        for frame in traffic.frames.iter_mut().skip(already) {
+            frame.bytes = plan.tunnel.wrap(&frame.bytes)?;
+        }
+    }
+    traffic.truth.messages += u64::try_from(messages.len())?;
     traffic.truth.calls.push(CallTruth {
         call_id: dialog.call_id.clone(),
         from: dialog.from(),
@@ -213,5 +222,6 @@ pub fn registration(index: u32, random: &mut Random, traffic: &mut Traffic) -> R
     message(2, false, line, 2, &response)?;
     message(3, true, "SIP/2.0 200 OK", 2, "Expires: 600\r\n")?;
     traffic.truth.registrations += 1;
+    traffic.truth.messages += 4;
     Ok(())
 }

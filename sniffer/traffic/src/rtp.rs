@@ -65,6 +65,23 @@ pub struct Faults {
     pub doubled_percent: f64,
     /// How many of a hundred change places with the next one.
     pub swapped_percent: f64,
+    /// A time in which nothing comes.
+    pub hole: Option<Hole>,
+}
+
+/// A time in which nothing comes, from the beginning of the media. The first and the last packet come all the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hole {
+    /// When it begins.
+    pub at: Duration,
+    /// How long it lasts.
+    pub length: Duration,
+}
+
+impl Hole {
+    fn holds(&self, sent: Duration) -> bool {
+        (self.at..self.at + self.length).contains(&sent)
+    }
 }
 
 /// One direction of a call's media.
@@ -91,6 +108,10 @@ pub fn stream(plan: &Direction<'_>, random: &mut Random, frames: &mut Vec<TimedF
         let late = Duration::from_micros(random.below(u64::try_from(plan.faults.jitter.as_micros())? + 1));
         let late = if is_edge { Duration::ZERO } else { late };
         let at = plan.start + PTIME * index + late;
+        if !is_edge && plan.faults.hole.is_some_and(|hole| hole.holds(PTIME * index)) {
+            index += 1;
+            continue;
+        }
         let can_swap = !is_edge && index + 2 < count;
         if can_swap && random.happens(plan.faults.swapped_percent) {
             // The next packet overtakes this one.

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// How a call ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// Answered, and ended by BYE.
@@ -24,16 +24,18 @@ pub enum Outcome {
 }
 
 /// The truth about everything made.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Truth {
     /// Each call.
     pub calls: Vec<CallTruth>,
     /// Registrations, all accepted.
     pub registrations: u32,
+    /// SIP messages of all of them.
+    pub messages: u64,
 }
 
 /// The truth about a call.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct CallTruth {
     /// The Call-ID header.
     pub call_id: String,
@@ -50,7 +52,7 @@ pub struct CallTruth {
 }
 
 /// The truth about one direction.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct StreamTruth {
     /// Its synchronisation source.
     pub ssrc: u32,
@@ -61,7 +63,7 @@ pub struct StreamTruth {
     /// The payload type.
     pub payload_type: u8,
     /// The encoding name.
-    pub codec: &'static str,
+    pub codec: String,
     /// Packets that passed, duplicates included.
     pub packets: u64,
     /// Different packets that were sent.
@@ -134,7 +136,7 @@ impl Observer {
             src,
             dst,
             payload_type: codec.payload_type(),
-            codec: codec.name(),
+            codec: codec.name().to_owned(),
             packets: self.packets,
             expected,
             lost,

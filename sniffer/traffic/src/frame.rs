@@ -1,7 +1,7 @@
 //! Frames with correct headers and checksums, built by etherparse.
 
 use anyhow::{Context, Result};
-use etherparse::{PacketBuilder, PacketBuilderStep, UdpHeader, VlanId};
+use etherparse::{IpHeaders, PacketBuilder, PacketBuilderStep, TcpHeader, UdpHeader, VlanId};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// What carries a call: documentation addresses (RFC 5737, RFC 3849), with or without a VLAN tag (IEEE 802.1Q).
@@ -23,7 +23,8 @@ pub struct Station {
 }
 
 impl Station {
-    /// The `number`th station of a side: callers are side 1, callees 2, servers 3.
+    /// The `number`th station of a side: callers are side 1, callees 2, servers 3. Numbers below 16,000 have documentation
+    /// addresses.
     #[must_use]
     pub fn numbered(side: u8, number: u32, is_v6: bool) -> Self {
         let [.., high, low] = number.to_be_bytes();
@@ -31,6 +32,8 @@ impl Station {
         // Each side has an addresses' worth of hosts: callers share them, as behind an office's gateway.
         let host = low.max(1);
         let ip = match (is_v6, side) {
+            // More calls than those networks have room for: 198.18.0.0/15, for benchmarks (RFC 2544).
+            (false, 1 | 2) if number >= 16_000 => IpAddr::V4(Ipv4Addr::new(198, 17 + side, high, host)),
             (true, _) => {
                 let groups = [0x2001, 0xdb8, 0, u16::from(side), 0, 0, u16::from(high), u16::from(host)];
                 IpAddr::V6(Ipv6Addr::from(groups))
@@ -54,27 +57,48 @@ impl Station {
 /// # Errors
 /// When the payload is too long, the VLAN is none, or the ends have different IP versions.
 pub fn udp_frame(vlan: Option<u16>, from: (&Station, u16), to: (&Station, u16), payload: &[u8]) -> Result<Vec<u8>> {
-    let builder = PacketBuilder::ethernet2(from.0.mac, to.0.mac);
-    let step: PacketBuilderStep<UdpHeader> = match (vlan, from.0.ip, to.0.ip) {
-        (None, IpAddr::V4(source), IpAddr::V4(target)) => {
-            builder.ipv4(source.octets(), target.octets(), 64).udp(from.1, to.1)
-        }
-        (Some(id), IpAddr::V4(source), IpAddr::V4(target)) => builder
-            .single_vlan(VlanId::try_new(id).context("a VLAN")?)
-            .ipv4(source.octets(), target.octets(), 64)
-            .udp(from.1, to.1),
-        (None, IpAddr::V6(source), IpAddr::V6(target)) => {
-            builder.ipv6(source.octets(), target.octets(), 64).udp(from.1, to.1)
-        }
-        (Some(id), IpAddr::V6(source), IpAddr::V6(target)) => builder
-            .single_vlan(VlanId::try_new(id).context("a VLAN")?)
-            .ipv6(source.octets(), target.octets(), 64)
-            .udp(from.1, to.1),
-        _ => anyhow::bail!("{} and {} speak different versions of IP", from.0.ip, to.0.ip),
-    };
+    let step: PacketBuilderStep<UdpHeader> = ip(vlan, from.0, to.0)?.udp(from.1, to.1);
     let mut bytes = Vec::with_capacity(step.size(payload.len()));
     step.write(&mut bytes, payload)?;
     Ok(bytes)
+}
+
+/// A TCP segment as a whole frame. The flags are those of RFC 9293, section 3.1.
+///
+/// # Errors
+/// As for [`udp_frame`].
+pub fn tcp_frame(
+    vlan: Option<u16>,
+    from: (&Station, u16),
+    to: (&Station, u16),
+    sequence: u32,
+    acknowledged: u32,
+    flags: u8,
+    payload: &[u8],
+) -> Result<Vec<u8>> {
+    let mut header = TcpHeader::new(from.1, to.1, sequence, 65_000);
+    header.acknowledgment_number = acknowledged;
+    (header.fin, header.syn, header.rst) = (flags & 1 != 0, flags & 2 != 0, flags & 4 != 0);
+    (header.psh, header.ack) = (flags & 8 != 0, flags & 16 != 0);
+    let step = ip(vlan, from.0, to.0)?.tcp_header(header);
+    let mut bytes = Vec::with_capacity(step.size(payload.len()));
+    step.write(&mut bytes, payload)?;
+    Ok(bytes)
+}
+
+fn ip(vlan: Option<u16>, from: &Station, to: &Station) -> Result<PacketBuilderStep<IpHeaders>> {
+    let builder = PacketBuilder::ethernet2(from.mac, to.mac);
+    Ok(match (vlan, from.ip, to.ip) {
+        (None, IpAddr::V4(source), IpAddr::V4(target)) => builder.ipv4(source.octets(), target.octets(), 64),
+        (Some(id), IpAddr::V4(source), IpAddr::V4(target)) => {
+            builder.single_vlan(VlanId::try_new(id).context("a VLAN")?).ipv4(source.octets(), target.octets(), 64)
+        }
+        (None, IpAddr::V6(source), IpAddr::V6(target)) => builder.ipv6(source.octets(), target.octets(), 64),
+        (Some(id), IpAddr::V6(source), IpAddr::V6(target)) => {
+            builder.single_vlan(VlanId::try_new(id).context("a VLAN")?).ipv6(source.octets(), target.octets(), 64)
+        }
+        _ => anyhow::bail!("{} and {} speak different versions of IP", from.ip, to.ip),
+    })
 }
 
 #[cfg(test)]
