@@ -2,8 +2,11 @@
 //! queries; what a packet means is decided in the core alone.
 
 pub mod capture;
+pub mod check;
+pub mod cli;
 pub mod file;
 pub mod limits;
+pub mod live;
 pub mod read;
 pub mod run;
 pub mod store;

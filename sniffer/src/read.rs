@@ -1,6 +1,8 @@
 //! `sniffer read`: capture files through the engine to the standard output. The same files give the same bytes.
 
+mod progress;
 mod table;
+mod write_call;
 
 use std::{
     io::{self, BufWriter, Write},
@@ -9,55 +11,93 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use clap::Args;
 use sniffer_core::{
     engine::{Engine, Event, FrameMeta, Settings},
     record::Record,
 };
 
+use self::progress::Progress;
+pub(crate) use self::table::Table;
 use crate::file::{CaptureFile, FileError};
+
+/// What the command line says.
+#[derive(Debug, Default, Args)]
+pub struct Options {
+    /// Print one JSON object a line instead of a table
+    #[arg(long)]
+    pub json: bool,
+    /// Report RTP that no signalling announces as streams of their own
+    #[arg(long)]
+    pub rtp_without_sip: bool,
+    /// Write the packets of the call with this Call-ID into a pcap file, and print nothing else
+    #[arg(long, num_args = 2, value_names = ["CALL-ID", "OUT.pcap"], conflicts_with_all = ["json", "rtp_without_sip"])]
+    pub write_call: Option<Vec<String>>,
+    /// The capture files, in the order of time
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+}
 
 /// Reads files in their order and prints what they hold. A file that is cut or damaged counts up to the damage, and
 /// the exit code says so.
 ///
 /// # Errors
 /// When a file cannot be read at all, or the output cannot be written.
-pub fn read(files: &[PathBuf], json: bool, rtp_without_sip: bool, output: impl Write) -> Result<ExitCode> {
-    let mut engine = Engine::new(Settings { rtp_without_sip, ..Settings::default() });
-    let mut printer =
-        Printer { output: BufWriter::with_capacity(1 << 16, output), table: (!json).then(table::Table::default) };
-    match read_files(files, &mut engine, &mut printer) {
+pub fn run(options: &Options, output: impl Write) -> Result<ExitCode> {
+    if let Some([call_id, target]) = options.write_call.as_deref() {
+        return write_call::write(call_id, Path::new(target), &options.files, output);
+    }
+    let mut engine = Engine::new(Settings { rtp_without_sip: options.rtp_without_sip, ..Settings::default() });
+    let mut printer = Printer::new(output, options.json);
+    let total = options.files.iter().filter_map(|path| path.metadata().ok()).map(|metadata| metadata.len()).sum();
+    let mut progress = Progress::on_terminal(total);
+    match read_files(&options.files, &mut engine, &mut printer, &mut progress) {
         // The reader of our output went away, as `head` does: nothing is wrong.
         Err(error) if is_broken_pipe(&error) => Ok(ExitCode::SUCCESS),
         other => other,
     }
 }
 
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
+/// Says whether the reader of our output went away.
+pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
-fn read_files(files: &[PathBuf], engine: &mut Engine, printer: &mut Printer<impl Write>) -> Result<ExitCode> {
+fn read_files<E: Write>(
+    files: &[PathBuf],
+    engine: &mut Engine,
+    printer: &mut Printer<impl Write>,
+    progress: &mut Progress<E>,
+) -> Result<ExitCode> {
     let mut code = ExitCode::SUCCESS;
     for path in files {
-        if let Some(damage) = read_file(path, engine, printer)? {
+        if let Some(damage) = read_file(path, engine, printer, progress)? {
+            progress.clear();
             tracing::warn!("{}: {damage}; what came before is counted", path.display());
             code = ExitCode::from(2);
         }
     }
+    progress.clear();
     engine.finish();
     printer.events(engine)?;
     printer.record(Record::Summary(engine.summary()))?;
-    printer.finish()?;
+    printer.flush()?;
     Ok(code)
 }
 
 /// Gives a file to the engine. What is returned is the damage that ended it early.
-fn read_file(path: &Path, engine: &mut Engine, printer: &mut Printer<impl Write>) -> Result<Option<FileError>> {
-    let mut file = CaptureFile::open(path).with_context(|| format!("open {}", path.display()))?;
+fn read_file<E: Write>(
+    path: &Path,
+    engine: &mut Engine,
+    printer: &mut Printer<impl Write>,
+    progress: &mut Progress<E>,
+) -> Result<Option<FileError>> {
+    let mut file = open(path)?;
     loop {
         match file.next_packet() {
             Ok(Some(packet)) => {
                 engine.frame(packet.link, FrameMeta { time: packet.time, vlan: None }, packet.frame);
+                progress.packet(packet.frame.len());
                 printer.events(engine)?;
             }
             Ok(None) => return Ok(None),
@@ -67,15 +107,37 @@ fn read_file(path: &Path, engine: &mut Engine, printer: &mut Printer<impl Write>
     }
 }
 
-struct Printer<W: Write> {
+/// Opens a capture file; the error says what to do where that is known.
+fn open(path: &Path) -> Result<CaptureFile<io::BufReader<std::fs::File>>> {
+    let opened = CaptureFile::open(path);
+    let advice = match &opened {
+        Err(FileError::UnknownFormat) => "; save the capture as pcap or pcapng (tcpdump -w, Wireshark's \"Save as\")",
+        Err(FileError::Io(error)) if error.kind() == io::ErrorKind::NotFound => "; is the path right?",
+        Err(FileError::Io(error)) if error.kind() == io::ErrorKind::PermissionDenied => "; may you read it?",
+        _ => "",
+    };
+    opened.with_context(|| format!("cannot read {}{advice}", path.display()))
+}
+
+/// Prints what the engine gives away, as JSON lines or as a table.
+pub(crate) struct Printer<W: Write> {
     output: BufWriter<W>,
-    /// Gathers the rows of the table; none for JSON, which is printed as it comes.
-    table: Option<table::Table>,
+    /// Lays out the rows for people; none for JSON.
+    table: Option<Table>,
 }
 
 impl<W: Write> Printer<W> {
-    fn events(&mut self, engine: &mut Engine) -> Result<()> {
+    /// A printer of JSON or of the table.
+    pub(crate) fn new(output: W, json: bool) -> Self {
+        let table = (!json).then(Table::of_environment);
+        Self { output: BufWriter::with_capacity(1 << 16, output), table }
+    }
+
+    /// Prints all events that wait; says whether there were any.
+    pub(crate) fn events(&mut self, engine: &mut Engine) -> Result<bool> {
+        let mut any = false;
         while let Some(event) = engine.next_event() {
+            any = true;
             match event {
                 Event::Call(call) => {
                     self.record(Record::Call(call.record))?;
@@ -88,10 +150,11 @@ impl<W: Write> Printer<W> {
                 Event::Registration(registration) => self.record(Record::Registration(*registration))?,
             }
         }
-        Ok(())
+        Ok(any)
     }
 
-    fn record(&mut self, record: Record) -> Result<()> {
+    /// Prints one record.
+    pub(crate) fn record(&mut self, record: Record) -> Result<()> {
         match &mut self.table {
             Some(table) => table.print(&mut self.output, record)?,
             None => {
@@ -102,7 +165,14 @@ impl<W: Write> Printer<W> {
         Ok(())
     }
 
-    fn finish(&mut self) -> Result<()> {
+    /// Prints text as it is.
+    pub(crate) fn raw(&mut self, text: &[u8]) -> Result<()> {
+        self.output.write_all(text)?;
+        Ok(())
+    }
+
+    /// Hands over what is printed.
+    pub(crate) fn flush(&mut self) -> Result<()> {
         self.output.flush()?;
         Ok(())
     }

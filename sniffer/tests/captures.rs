@@ -41,7 +41,9 @@ pub fn files(folder: &Path) -> Vec<PathBuf> {
 /// What `sniffer read --json` prints.
 pub fn output(file: &Path, rtp_without_sip: bool) -> Vec<u8> {
     let mut output = Vec::new();
-    sniffer::read::read(&[file.to_owned()], true, rtp_without_sip, &mut output).unwrap();
+    let options =
+        sniffer::read::Options { json: true, rtp_without_sip, files: vec![file.to_owned()], write_call: None };
+    sniffer::read::run(&options, &mut output).unwrap();
     output
 }
 

@@ -8,7 +8,11 @@
 )]
 
 mod captures;
+mod command_line;
 mod daemon;
+mod fuzz;
 mod hostile;
 mod oracle;
+mod privacy;
+mod robust;
 mod schema;

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::captures::{files, folder, records};
 
-fn validator() -> jsonschema::Validator {
+pub fn validator() -> jsonschema::Validator {
     let schema: Value = serde_json::from_str(include_str!("../record.schema.json")).unwrap();
     jsonschema::draft202012::meta::validate(&schema).unwrap();
     jsonschema::draft202012::new(&schema).unwrap()

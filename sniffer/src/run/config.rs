@@ -1,9 +1,13 @@
 //! The configuration: a JSON file that the helper renders.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
-use anyhow::{Context, Result, bail};
-use serde::Deserialize;
+use anyhow::{Context, Result};
+use serde::{Deserialize, Deserializer, de};
+use thiserror::Error;
 
 use crate::limits;
 
@@ -12,6 +16,7 @@ use crate::limits;
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Names of the capture ports; may be empty.
+    #[serde(deserialize_with = "ports")]
     pub ports: Vec<String>,
     /// Folder of the store of calls; without it calls are in memory only.
     #[serde(default)]
@@ -40,20 +45,73 @@ impl Config {
         Self::parse(&text).with_context(|| format!("read {}", path.display()))
     }
 
-    fn parse(text: &[u8]) -> Result<Self> {
-        let config: Self = serde_json::from_slice(text)?;
-        if config.ports.len() > limits::PORTS {
-            bail!("{} ports are more than the {} allowed", config.ports.len(), limits::PORTS);
-        }
-        // IFNAMSIZ is 16 with the zero at the end; the kernel refuses slashes and white space too.
-        let valid = |name: &String| {
-            !name.is_empty() && name.len() < 16 && name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/')
-        };
-        if let Some(name) = config.ports.iter().find(|name| !valid(name)) {
-            bail!("{name:?} is not the name of an interface");
-        }
+    /// Understands the text of a configuration. Every rule is part of reading, so that each fault has its place.
+    ///
+    /// # Errors
+    /// Where the text is wrong first.
+    pub fn parse(text: &[u8]) -> Result<Self, ConfigError> {
+        let mut json = serde_json::Deserializer::from_slice(text);
+        let config = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+            let field = error.path().to_string();
+            ConfigError::new(field, error.inner())
+        })?;
+        json.end().map_err(|error| ConfigError::new(".".into(), &error))?;
         Ok(config)
     }
+}
+
+/// What is wrong with a configuration, and where.
+#[derive(Debug, Error)]
+pub struct ConfigError {
+    /// The line, from 1; 0 when the place is not known.
+    pub line: usize,
+    /// The column, from 1: where reading stopped, which is behind the fault.
+    pub column: usize,
+    /// The field, as `ports[1]`; `.` is the whole.
+    pub field: String,
+    /// What is wrong.
+    pub message: String,
+}
+
+impl ConfigError {
+    fn new(field: String, error: &serde_json::Error) -> Self {
+        let (line, column) = (error.line(), error.column());
+        let text = error.to_string();
+        let message = text.strip_suffix(&format!(" at line {line} column {column}")).unwrap_or(&text).to_owned();
+        Self { line, column, field, message }
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}, column {}, field {}: {}", self.line, self.column, self.field, self.message)
+    }
+}
+
+/// The name of an interface. IFNAMSIZ is 16 with the zero at the end; the kernel refuses slashes and white space too.
+#[derive(Deserialize)]
+#[serde(try_from = "String")]
+struct Interface(String);
+
+impl TryFrom<String> for Interface {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        let fits = !name.is_empty() && name.len() < 16;
+        if fits && name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/') {
+            Ok(Self(name))
+        } else {
+            Err(format!("{name:?} is not the name of an interface"))
+        }
+    }
+}
+
+fn ports<'de, D: Deserializer<'de>>(input: D) -> Result<Vec<String>, D::Error> {
+    let names: Vec<Interface> = Vec::deserialize(input)?;
+    if names.len() > limits::PORTS {
+        return Err(de::Error::custom(format!("{} ports are more than the {} allowed", names.len(), limits::PORTS)));
+    }
+    Ok(names.into_iter().map(|name| name.0).collect())
 }
 
 #[cfg(test)]
@@ -79,5 +137,20 @@ mod tests {
             assert!(Config::parse(text.as_bytes()).is_err(), "{text}");
         }
         assert!(Config::parse(br#"{"ports":[],"socket":"/s"}"#).is_ok());
+    }
+
+    #[test]
+    fn a_fault_is_named_with_its_line_and_field() {
+        let text = "{\n  \"ports\": [\"enp0s3\",\n    \"../x\"],\n  \"socket\": \"/s\"\n}";
+        let error = Config::parse(text.as_bytes()).unwrap_err();
+        assert_eq!((error.line, error.field.as_str()), (3, "ports[1]"), "{error}");
+        assert_eq!(error.message, "\"../x\" is not the name of an interface");
+        let error = Config::parse(b"{\n\"ports\":[],\n\"socket\":\"/s\",\n\"keep_calls\":\"many\"}").unwrap_err();
+        assert_eq!((error.line, error.field.as_str()), (4, "keep_calls"), "{error}");
+        let error = Config::parse(b"{\"ports\":[],\"socket\":\"/s\"} {}").unwrap_err();
+        assert_eq!((error.line, error.message.as_str()), (1, "trailing characters"), "{error}");
+        let many = vec!["a"; limits::PORTS + 1];
+        let text = serde_json::json!({ "ports": many, "socket": "/s" }).to_string();
+        assert!(Config::parse(text.as_bytes()).unwrap_err().message.contains("more than"));
     }
 }

@@ -26,7 +26,7 @@ use nix::sys::signal::{SigSet, Signal};
 use sniffer_core::time::Timestamp;
 use tracing::info;
 
-pub use config::Config;
+pub use config::{Config, ConfigError};
 pub use shared::Shared;
 
 use crate::limits;
@@ -98,7 +98,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
 }
 
 /// Gives up all capabilities of this thread and of those it starts from here on.
-fn caps_drop() {
+pub(crate) fn caps_drop() {
     for set in [caps::CapSet::Ambient, caps::CapSet::Effective, caps::CapSet::Permitted, caps::CapSet::Inheritable] {
         if let Err(error) = caps::clear(None, set) {
             tracing::warn!("Capabilities could not be given up: {error}");
@@ -123,7 +123,7 @@ fn clock(shared: Arc<Shared>) -> Result<thread::JoinHandle<()>> {
 }
 
 /// The machine's time.
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     #[expect(
         clippy::disallowed_methods,
         reason = "the one place that reads the clock; all else takes time as a parameter"

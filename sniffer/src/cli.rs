@@ -1,0 +1,70 @@
+//! The command line: what can be said, and who does it. `run` is the daemon, `read` and `live` are tools over the same
+//! engine, `check` reads a configuration as the daemon would.
+
+use std::{ffi::OsString, path::PathBuf, process::ExitCode};
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+#[derive(Debug, Parser)]
+#[command(name = "sniffer", version, about = "Watches SIP and RTP and turns it into calls with their quality")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Captures from the ports that a configuration names, until SIGTERM
+    Run(crate::run::Options),
+    /// Reads capture files (pcap, pcapng) and prints calls, streams and registrations
+    #[command(
+        after_help = "The files are read in the order given. Exit code 2: a file was cut or damaged; what came before \
+                      is counted.\n\nExamples:\n  sniffer read calls.pcap\n  sniffer read --json *.pcapng | jq .state\n  \
+                      sniffer read --write-call a84b4c76e66710@pc33 one.pcap calls.pcap"
+    )]
+    Read(crate::read::Options),
+    /// Captures from an interface and prints calls until Ctrl-C
+    #[command(after_help = "Needs no configuration and keeps nothing. Capturing needs root or the capability \
+                      CAP_NET_RAW.\n\nExample:\n  sniffer live enp0s3")]
+    Live(crate::live::Options),
+    /// Says what is wrong with a configuration, with line and field
+    #[command(after_help = "Exit code 1: the daemon would not start with it.")]
+    Check {
+        /// The configuration, as JSON
+        config: PathBuf,
+    },
+}
+
+/// The command line as clap knows it: manual pages and completions are made from it.
+#[must_use]
+pub fn command() -> clap::Command {
+    Arguments::command()
+}
+
+/// Does what the words of a command line say; the first is the program's name.
+#[must_use]
+pub fn run(words: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> ExitCode {
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::builder()
+                .with_default_directive(tracing::Level::INFO.into())
+                .from_env_lossy(),
+        )
+        .with_ansi(false)
+        .init();
+    let output = std::io::stdout();
+    let outcome = match Arguments::parse_from(words).command {
+        Command::Run(options) => crate::run::run(&options),
+        Command::Read(options) => crate::read::run(&options, output.lock()),
+        Command::Live(options) => crate::live::run(&options, output.lock()),
+        Command::Check { config } => crate::check::run(&config, output.lock()),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! No log line names who called whom: numbers, SIP URIs, Call-IDs and addresses of the traffic stay out of it, at every
+//! level of logging.
+
+use std::{collections::BTreeSet, fs, path::Path, process::Stdio, time::Duration};
+
+use serde_json::Value;
+use traffic::{CallPlan, Carriage, Link, Outcome, Plan, Tunnel, write_pcap};
+
+use crate::{captures, command_line::sniffer};
+
+/// Shorter texts are found by chance: a port, a count, a name like "bob".
+const SHORTEST: usize = 6;
+
+/// What of the records must not be logged: Call-IDs, URIs and their users, addresses with and without ports.
+fn secrets(records: &[Value]) -> BTreeSet<String> {
+    let mut secrets = BTreeSet::new();
+    for record in records {
+        for name in ["call_id", "from", "to", "src", "dst", "aor", "contact"] {
+            let Some(text) = record[name].as_str() else { continue };
+            secrets.insert(text.to_owned());
+            let user = text.trim_start_matches("sips:").trim_start_matches("sip:").trim_start_matches("tel:");
+            secrets.extend(user.split('@').map(str::to_owned));
+            if let Some((address, _)) = text.rsplit_once(':') {
+                secrets.insert(address.trim_matches(['[', ']']).to_owned());
+            }
+        }
+    }
+    secrets.retain(|secret| secret.len() >= SHORTEST);
+    secrets
+}
+
+/// The first line that holds one of them.
+fn leak(log: &str, secrets: &BTreeSet<String>) -> Option<String> {
+    log.lines().find_map(|line| {
+        let secret = secrets.iter().find(|secret| line.contains(secret.as_str()))?;
+        Some(format!("{secret:?} in {line:?}"))
+    })
+}
+
+/// Calls of every outcome, tunnel and carriage, and one whose texts no log should meet.
+fn invented(folder: &Path) -> std::path::PathBuf {
+    let mut plan = Plan { seed: 8, registrations: 2, ..Plan::default() };
+    let talk = Duration::from_millis(300);
+    for (index, outcome) in [Outcome::Completed, Outcome::InCall, Outcome::Busy, Outcome::Cancelled, Outcome::Declined]
+        .into_iter()
+        .enumerate()
+    {
+        let caller = format!("+35121555{index:04}");
+        plan.calls.push(CallPlan { outcome, ..CallPlan::plain(&caller, "+442079460018", talk) });
+    }
+    for tunnel in Tunnel::ALL {
+        for carriage in [Carriage::Udp, Carriage::Fragments, Carriage::Tcp] {
+            let link = Link { vlan: None, is_v6: carriage == Carriage::Tcp };
+            plan.calls.push(CallPlan {
+                tunnel,
+                carriage,
+                link,
+                ..CallPlan::plain("+351915550009", "+442079460019", talk)
+            });
+        }
+    }
+    let hostile = "evil\\\"%0aname%00;drop";
+    plan.calls.push(CallPlan::plain(hostile, hostile, talk));
+    let mut frames = plan.make().unwrap().frames;
+    // Damage in every tenth frame: what is refused must not be quoted either.
+    for frame in frames.iter_mut().step_by(10) {
+        let middle = frame.bytes.len() / 2;
+        frame.bytes[middle] ^= 0x55;
+    }
+    let file = folder.join("capture");
+    write_pcap(fs::File::create(&file).unwrap(), Duration::from_secs(1_795_000_000), &frames).unwrap();
+    file
+}
+
+/// Runs `sniffer read --json` with everything logged; what is returned is the records and the log.
+fn read(file: &Path) -> (Vec<Value>, String) {
+    let output = sniffer(&["read", "--json", "--rtp-without-sip"]).arg(file).env("RUST_LOG", "trace").output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let records = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    (records, String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn reading_logs_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let (records, log) = read(&invented(folder.path()));
+    let secrets = secrets(&records);
+    assert!(secrets.contains("+351215550000") && secrets.contains("192.0.2.10"), "{secrets:?}");
+    assert_eq!(leak(&log, &secrets), None, "{log}");
+}
+
+#[test]
+fn reading_real_captures_logs_nobody() {
+    let Some(shared) = captures::folder("reading_real_captures_logs_nobody") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    // Under a name that tells nothing: the log may name the file.
+    let name = folder.path().join("capture");
+    for file in captures::files(&shared) {
+        drop(fs::remove_file(&name));
+        std::os::unix::fs::symlink(&file, &name).unwrap();
+        let (records, log) = read(&name);
+        assert_eq!(leak(&log, &secrets(&records)), None, "{}: {log}", file.display());
+    }
+}
+
+#[test]
+fn the_daemon_logs_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = invented(folder.path());
+    let (records, _) = read(&file);
+    let config = folder.path().join("config.json");
+    let settings = serde_json::json!({
+        "ports": [], "store": folder.path().join("store"), "socket": folder.path().join("query.sock"),
+        "rtp_without_sip": true,
+    });
+    fs::write(&config, settings.to_string()).unwrap();
+    let child = sniffer(&["run", "--config"])
+        .arg(&config)
+        .arg("--replay")
+        .arg(&file)
+        .env("RUST_LOG", "trace")
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // The traffic takes a second and a half, in real time; the store writes after each second.
+    std::thread::sleep(Duration::from_secs(5));
+    let process = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
+    nix::sys::signal::kill(process, nix::sys::signal::Signal::SIGTERM).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let log = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success() && log.contains("Capturing"), "{log}");
+    assert_eq!(leak(&log, &secrets(&records)), None, "{log}");
+}
+
+#[test]
+fn a_leak_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let (records, _) = read(&invented(folder.path()));
+    let secrets = secrets(&records);
+    for line in [
+        "call from +351215550000 began",
+        "sent to 192.0.2.10:5060",
+        "a bad message from 2001:db8:0:2::",
+        "@callward.example",
+    ] {
+        let log = format!("12:00:00 DEBUG all is well\n12:00:01 TRACE {line}");
+        assert!(leak(&log, &secrets).is_some(), "{line}");
+    }
+    assert_eq!(leak("12:00:00 INFO Capturing ports=1", &secrets), None);
+}
