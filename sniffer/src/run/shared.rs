@@ -196,6 +196,8 @@ impl Shared {
             delivered: counters.delivered,
             waiting: counters.waiting,
             dropped: counters.dropped.by_stage(),
+            evicted: counters.evicted.by_table(),
+            lost_here: counters.lost_by_capture,
             records_dropped: self.sink_full.load(Ordering::Relaxed),
             sip_messages: counters.sip_messages,
             sip_errors: counters.sip_errors,
