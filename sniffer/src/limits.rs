@@ -21,6 +21,20 @@ pub const RING_BLOCK_WAIT: Duration = Duration::from_millis(20);
 pub const POLL_WAIT: Duration = Duration::from_millis(250);
 /// Pause before a port that could not be opened is tried again.
 pub const PORT_RETRY: Duration = Duration::from_secs(3);
+/// Workers: more than a machine has receive queues for are of no use, and each holds a ring for each port.
+pub const WORKERS: u8 = 16;
+/// Entries that a table may be set to: ten million calls at 2 KiB are more than a machine has.
+pub const TABLE: usize = 10_000_000;
+/// What waits for the owner of signalling, beside what each worker holds itself.
+pub const OWNER_INBOX: usize = 65_536;
+/// What waits for a worker: announcements of media, which come as seldom as SIP.
+pub const WORKER_MAIL: usize = 65_536;
+/// How long the owner of signalling waits for something to do before it looks at the time.
+pub const OWNER_WAIT: Duration = Duration::from_millis(20);
+/// How far ahead the time is set when everything between threads is to be carried to its place.
+pub const DRAIN_WAIT: Duration = Duration::from_secs(1);
+/// Calls that are looked at before a worker goes on with its ring.
+pub const LOOK_PIECE: usize = 256;
 
 /// Records that wait for the store. At 1,000 calls a second it bridges ten seconds of a slow disk.
 pub const SINK_QUEUE: usize = 10_000;

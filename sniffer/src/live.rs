@@ -53,7 +53,7 @@ pub struct Options {
 pub fn run(options: &Options, output: impl Write) -> Result<ExitCode> {
     let stop = stop_by_signal()?;
     let layout = Layout { block: limits::RING_BLOCK, blocks: limits::RING_BLOCKS, wait: limits::RING_BLOCK_WAIT };
-    let ring = Ring::open(&options.interface, layout).map_err(|error| explain(&options.interface, error))?;
+    let ring = Ring::open(&options.interface, layout, None).map_err(|error| explain(&options.interface, error))?;
     caps_drop();
     let settings = Settings { rtp_without_sip: options.rtp_without_sip, hash_seed: seed(), ..Settings::default() };
     let is_screen = !options.json && io::stdout().is_terminal();

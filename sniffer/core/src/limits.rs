@@ -16,6 +16,8 @@ pub const ENDPOINTS_PER_CALL: usize = 64;
 /// Places per call that are learnt from where its media comes: NATs rebind now and then, a flood from random addresses
 /// to an announced port teaches nothing beyond this.
 pub const LEARNT_PER_CALL: usize = 8;
+/// Places per call where ICE or a NAT's other address lets media be expected, and places of its RTCP.
+pub const CANDIDATES_PER_CALL: usize = 48;
 /// SIP messages that wait between a worker and the owner of signalling: a tenth of a second of 40,000 messages a second.
 pub const WORKER_MESSAGES: usize = 4096;
 /// What media has to tell and nobody takes: beyond it, it does not say again that streams flow.

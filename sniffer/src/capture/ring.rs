@@ -17,6 +17,12 @@ use super::{CaptureError, Frame, Layout, Statistics, interface::index, link_type
 
 /// linux/if_packet.h: do not give us what this machine sends.
 const PACKET_IGNORE_OUTGOING: libc::c_int = 23;
+/// linux/if_packet.h: the ring is one of a group among which packets are dealt out.
+const PACKET_FANOUT: libc::c_int = 18;
+/// By the hash of the flow, which is the same for both directions.
+const PACKET_FANOUT_HASH: u32 = 0;
+/// Fragments are put together first: later ones have no ports, and would go elsewhere.
+const PACKET_FANOUT_FLAG_DEFRAG: u32 = 0x8000;
 /// linux/if_packet.h: tpacket_versions::TPACKET_V3.
 const TPACKET_V3: libc::c_int = 2;
 /// The block belongs to us; otherwise to the kernel.
@@ -41,11 +47,12 @@ pub struct Ring {
 }
 
 impl Ring {
-    /// Opens a port for capture, promiscuous, and without what this machine sends itself. Needs CAP_NET_RAW.
+    /// Opens a port for capture, promiscuous, and without what this machine sends itself. Needs CAP_NET_RAW. With a group,
+    /// this ring has a share of the port's flows: both directions of a flow and all its fragments go to the same ring.
     ///
     /// # Errors
     /// When there is no such interface, or the kernel refuses.
-    pub fn open(name: &str, layout: Layout) -> Result<Self, CaptureError> {
+    pub fn open(name: &str, layout: Layout, group: Option<u16>) -> Result<Self, CaptureError> {
         let interface = index(name).ok_or(CaptureError::Missing)?;
         // Protocol 0: nothing is received until the ring is mapped, so that start-up counts no false drops.
         // SAFETY: a system call without pointers; the result is checked.
@@ -73,7 +80,16 @@ impl Ring {
         set_option(&socket, libc::PACKET_RX_RING, &request, "make the ring")?;
         let (block, blocks) = (size(layout.block), size(layout.blocks));
         let map = Map::new(&socket, block.saturating_mul(blocks))?;
+        if group.is_some() {
+            // Between binding and joining the group a ring would get the packets of its fellows too.
+            filter_all(&socket)?;
+        }
         bind(&socket, interface)?;
+        if let Some(group) = group {
+            let way = PACKET_FANOUT_HASH | PACKET_FANOUT_FLAG_DEFRAG;
+            set_option(&socket, PACKET_FANOUT, &(u32::from(group) | way << 16), "share the port out among workers")?;
+            detach_filter(&socket)?;
+        }
         let membership = libc::packet_mreq {
             mr_ifindex: interface,
             mr_type: u16::try_from(libc::PACKET_MR_PROMISC).unwrap_or(1),
@@ -296,6 +312,38 @@ fn set_option<T>(socket: &OwnedFd, name: libc::c_int, value: &T, step: &'static 
     check(result, step)
 }
 
+/// Lets nothing in: a filter of one instruction, "return 0".
+fn filter_all(socket: &OwnedFd) -> Result<(), CaptureError> {
+    let mut nothing = libc::sock_filter { code: 0x06, jt: 0, jf: 0, k: 0 };
+    let program = libc::sock_fprog { len: 1, filter: &raw mut nothing };
+    // SAFETY: the pointers are to a local program and its one instruction; the kernel copies both.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_ATTACH_FILTER,
+            std::ptr::from_ref(&program).cast(),
+            length_of::<libc::sock_fprog>(),
+        )
+    };
+    check(result, "hold packets back until the group is joined")
+}
+
+fn detach_filter(socket: &OwnedFd) -> Result<(), CaptureError> {
+    let none: libc::c_int = 0;
+    // SAFETY: the pointer is to a local number, which the kernel does not look at.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_DETACH_FILTER,
+            std::ptr::from_ref(&none).cast(),
+            length_of::<libc::c_int>(),
+        )
+    };
+    check(result, "let packets in")
+}
+
 fn check(result: libc::c_int, step: &'static str) -> Result<(), CaptureError> {
     if result < 0 { Err(CaptureError::System { step, error: io::Error::last_os_error() }) } else { Ok(()) }
 }
@@ -349,14 +397,14 @@ mod tests {
     fn a_port_that_is_not_there_is_missing() {
         assert_eq!(crate::capture::link("no-such-port"), crate::capture::Link::Missing);
         let layout = Layout { block: 4096, blocks: 2, wait: Duration::from_millis(5) };
-        assert!(matches!(Ring::open("no-such-port", layout), Err(CaptureError::Missing)));
+        assert!(matches!(Ring::open("no-such-port", layout, None), Err(CaptureError::Missing)));
     }
 
     /// Needs CAP_NET_RAW: the tools tree has it, a developer's account may not.
     #[test]
     fn a_datagram_over_the_loopback_reaches_the_ring() {
         let layout = Layout { block: 1 << 16, blocks: 4, wait: Duration::from_millis(5) };
-        let mut ring = match Ring::open("lo", layout) {
+        let mut ring = match Ring::open("lo", layout, None) {
             Ok(ring) => ring,
             Err(error) => {
                 eprintln!("SKIPPED a_datagram_over_the_loopback_reaches_the_ring: {error}");
@@ -378,5 +426,42 @@ mod tests {
         }
         assert!(seen > 0, "no frame came");
         assert!(ring.statistics().unwrap().packets > 0);
+    }
+
+    /// Needs CAP_NET_RAW as above.
+    #[test]
+    fn a_group_of_two_rings_shares_flows_out_and_both_directions_stay_together() {
+        let layout = Layout { block: 1 << 16, blocks: 16, wait: Duration::from_millis(5) };
+        let group = u16::try_from(std::process::id() & 0xffff).unwrap();
+        let (mut left, mut right) = match (Ring::open("lo", layout, Some(group)), Ring::open("lo", layout, Some(group))) {
+            (Ok(left), Ok(right)) => (left, right),
+            (Err(error), _) | (_, Err(error)) => {
+                eprintln!("SKIPPED a_group_of_two_rings_shares_flows_out_and_both_directions_stay_together: {error}");
+                return;
+            }
+        };
+        let marker = b"a marker of this test alone: 51aa";
+        for flow in 0..64_u8 {
+            let one = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+            let other = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+            let message = [marker.as_slice(), &[flow]].concat();
+            one.send_to(&message, other.local_addr().unwrap()).unwrap();
+            other.send_to(&message, one.local_addr().unwrap()).unwrap();
+        }
+        let mut seen = [[0_u32; 2]; 64];
+        for _ in 0..40 {
+            for (ring, place) in [&mut left, &mut right].into_iter().zip(0..) {
+                ring.wait(Duration::from_millis(10)).unwrap();
+                while ring.next_block(|frame| {
+                    if let Some((flow, rest)) = frame.bytes.split_last()
+                        && rest.ends_with(marker)
+                    {
+                        seen[usize::from(*flow)][place] += 1;
+                    }
+                }) {}
+            }
+        }
+        assert!(seen.iter().all(|one| *one == [2, 0] || *one == [0, 2]), "{seen:?}");
+        assert!(seen.contains(&[2, 0]) && seen.contains(&[0, 2]), "both rings have a share: {seen:?}");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    net::IpAddr,
     path::{Path, PathBuf},
 };
 
@@ -9,6 +10,7 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Deserializer, de};
 use thiserror::Error;
 
+use super::engine_config::{Tables, Timeouts, Workers};
 use crate::limits;
 
 /// What is set.
@@ -29,6 +31,18 @@ pub struct Config {
     /// Count RTP that no signalling announces as streams.
     #[serde(default)]
     pub rtp_without_sip: bool,
+    /// Readers of each port. With more than one the kernel deals the flows of a port out among them.
+    #[serde(default)]
+    pub workers: Workers,
+    /// After how many seconds of silence things are given up.
+    #[serde(default)]
+    pub timeouts: Timeouts,
+    /// How large the tables may grow.
+    #[serde(default)]
+    pub tables: Tables,
+    /// Pairs of addresses that are the same host: media announced at one is expected at the other too.
+    #[serde(default)]
+    pub nat_aliases: Vec<(IpAddr, IpAddr)>,
 }
 
 fn default_keep() -> u64 {

@@ -1,10 +1,13 @@
 //! `sniffer run`: ports or a replayed file through one engine, to the store and the query socket, until SIGTERM.
 //!
 //! Threads: one opens ports and keeps CAP_NET_RAW, since a port that was taken out has to be opened again later; it
-//! parses nothing. All others run without any capability: one reader for each port, the clock, the sink, one for each
+//! parses nothing. All others run without any capability: one reader for each port and worker, the owner
+//! of signalling where there are several workers, the clock, the sink, one for each
 //! client of the query socket.
 
 mod config;
+mod engine_config;
+mod engines;
 mod notify;
 mod port;
 mod query;
@@ -67,7 +70,13 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     query::spawn(&config, Arc::clone(&shared))?;
     let mut threads = Vec::new();
     for place in 0..config.ports.len() {
-        threads.push(port::spawn(Arc::clone(&shared), place, opener.clone())?);
+        for worker in 0..config.workers.get() {
+            let fanout = port::Fanout::of(place, worker, config.workers.get());
+            threads.push(port::spawn(Arc::clone(&shared), fanout, opener.clone())?);
+        }
+    }
+    if shared.has_owner() {
+        threads.push(owner(Arc::clone(&shared))?);
     }
     if let Some(file) = options.replay.clone() {
         threads.push(replay::spawn(Arc::clone(&shared), file, options.repeat)?);
@@ -85,6 +94,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
             tracing::error!("A thread ended by a panic");
         }
     }
+    shared.drain(now());
     shared.snapshot();
     shared.close_sink();
     if store.join().is_err() {
@@ -104,6 +114,16 @@ pub(crate) fn caps_drop() {
             tracing::warn!("Capabilities could not be given up: {error}");
         }
     }
+}
+
+/// Handles the signalling that several workers see.
+fn owner(shared: Arc<Shared>) -> Result<thread::JoinHandle<()>> {
+    let thread = thread::Builder::new().name("signalling".into()).spawn(move || {
+        while !shared.is_stopping() {
+            shared.pump(now());
+        }
+    });
+    thread.context("start the owner of signalling")
 }
 
 /// Tells the engine the time while ports are silent, and the store what is in progress.
@@ -133,5 +153,5 @@ pub(crate) fn now() -> Timestamp {
     Timestamp::from_parts(since.as_secs(), u64::from(since.subsec_nanos()))
 }
 
-/// A request to open a port, and where the answer goes.
-type Open = (String, mpsc::Sender<Result<crate::capture::Ring, crate::capture::CaptureError>>);
+/// A request to open a port as one of a group of rings, and where the answer goes.
+type Open = (String, Option<u16>, mpsc::Sender<Result<crate::capture::Ring, crate::capture::CaptureError>>);

@@ -23,9 +23,9 @@ pub fn opener() -> Result<mpsc::Sender<Open>> {
     let layout = Layout { block: limits::RING_BLOCK, blocks: limits::RING_BLOCKS, wait: limits::RING_BLOCK_WAIT };
     let thread = Builder::new().name("opener".into()).spawn(move || {
         keep_net_raw();
-        for (name, answer) in requests {
+        for (name, group, answer) in requests {
             // Who asked may have stopped.
-            drop(answer.send(Ring::open(&name, layout)));
+            drop(answer.send(Ring::open(&name, layout, group)));
         }
     });
     thread.context("start the thread that opens ports")?;
@@ -47,13 +47,34 @@ fn keep_net_raw() {
     }
 }
 
-/// Starts the reader of the port at this place of the configuration.
-pub fn spawn(shared: Arc<Shared>, place: usize, opener: mpsc::Sender<Open>) -> Result<JoinHandle<()>> {
-    let thread = Builder::new().name(format!("port-{place}")).spawn(move || {
+/// Which port a reader reads, for which worker.
+#[derive(Clone, Copy, Debug)]
+pub struct Fanout {
+    place: usize,
+    worker: u8,
+    /// The group of rings among which the kernel deals out the flows of the port; none when one reader has all.
+    group: Option<u16>,
+}
+
+impl Fanout {
+    /// The reader of the port at this place of the configuration for one of so many workers.
+    pub fn of(place: usize, worker: u8, workers: u8) -> Self {
+        // Groups are named within the machine: this process and port. A group of another kind of program would make the
+        // port fail to open, and it says so.
+        let process = std::process::id().wrapping_mul(64).wrapping_add(u32::try_from(place).unwrap_or(0));
+        let group = (workers > 1).then(|| u16::try_from(process & 0xffff).unwrap_or(0));
+        Self { place, worker, group }
+    }
+}
+
+/// Starts a reader of a port.
+pub fn spawn(shared: Arc<Shared>, fanout: Fanout, opener: mpsc::Sender<Open>) -> Result<JoinHandle<()>> {
+    let Fanout { place, worker, group } = fanout;
+    let thread = Builder::new().name(format!("port-{place}-{worker}")).spawn(move || {
         let Some(name) = shared.with_port(place, |port| port.name.clone()) else { return };
-        let mut reader = Reader { shared: &shared, place, name, asked: now() };
+        let mut reader = Reader { shared: &shared, place, worker, name, asked: now() };
         while !shared.is_stopping() {
-            match open(&opener, &reader.name) {
+            match open(&opener, &reader.name, group) {
                 Ok(ring) => reader.read(ring),
                 Err(CaptureError::Missing) => reader.set_state(PortState::Missing),
                 Err(error) => {
@@ -66,17 +87,18 @@ pub fn spawn(shared: Arc<Shared>, place: usize, opener: mpsc::Sender<Open>) -> R
     thread.context("start a port's reader")
 }
 
-fn open(opener: &mpsc::Sender<Open>, name: &str) -> Result<Ring, CaptureError> {
+fn open(opener: &mpsc::Sender<Open>, name: &str, group: Option<u16>) -> Result<Ring, CaptureError> {
     let gone =
         || CaptureError::System { step: "ask for the port", error: std::io::Error::other("the opener has ended") };
     let (sender, answer) = mpsc::channel();
-    opener.send((name.to_owned(), sender)).map_err(|_| gone())?;
+    opener.send((name.to_owned(), group, sender)).map_err(|_| gone())?;
     answer.recv().map_err(|_| gone())?
 }
 
 struct Reader<'a> {
     shared: &'a Shared,
     place: usize,
+    worker: u8,
     name: String,
     /// When the kernel was last asked what it dropped.
     asked: Timestamp,
@@ -129,14 +151,14 @@ impl Reader<'_> {
     fn burst(&mut self, ring: &mut Ring) -> bool {
         let link = ring.link_type();
         let mut frames = 0_u64;
-        let ready = self.shared.with_engine(|engine| {
+        let ready = self.shared.burst(self.worker, |turn| {
             ring.next_block(|frame| {
-                engine.frame(link, frame.meta, frame.bytes);
+                turn.frame(link, frame.meta, frame.bytes);
                 frames = frames.saturating_add(1);
             })
         });
         self.shared.with_port(self.place, |port| port.delivered = port.delivered.saturating_add(frames));
-        ready
+        ready.unwrap_or(false)
     }
 
     /// Adds what the kernel dropped, and tells the engine: calls in progress suffered.
@@ -150,7 +172,7 @@ impl Reader<'_> {
             port.received = port.delivered.saturating_add(port.kernel_dropped);
         });
         if statistics.drops > 0 {
-            self.shared.with_engine(|engine| engine.lost(from, to, statistics.drops));
+            self.shared.lost(from, to, statistics.drops);
             warn!(port = self.name, packets = statistics.drops, "Port {} lost packets: its ring was full", self.name);
         }
     }

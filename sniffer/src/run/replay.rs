@@ -44,7 +44,7 @@ fn feed(shared: &Shared, path: &Path) -> Result<()> {
         if shared.wait_for_stop(time.since(now())) {
             return Ok(());
         }
-        shared.with_engine(|engine| engine.frame(packet.link, FrameMeta { time, vlan: None }, packet.frame));
+        shared.burst(0, |turn| turn.frame(packet.link, FrameMeta { time, vlan: None }, packet.frame));
     }
     Ok(())
 }

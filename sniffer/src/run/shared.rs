@@ -11,20 +11,23 @@ use std::{
 };
 
 use sniffer_core::{
-    engine::{Engine, Event, Settings},
+    engine::{EndedCall, Event, Settings},
     query::{CallKey, CallSummary, Counters, PortCounters, PortState, StoreState},
     record::RegistrationRecord,
     time::Timestamp,
 };
 
-use super::Config;
+use super::{
+    Config,
+    engines::{Engines, Turn},
+};
 use crate::{limits, store::Store};
 
 /// See the module's text.
 #[derive(Debug)]
 pub struct Shared {
     since: Timestamp,
-    engine: Mutex<Engine>,
+    engines: Engines,
     ports: Mutex<Vec<PortCounters>>,
     recent: Mutex<VecDeque<CallSummary>>,
     sink: Mutex<Option<SyncSender<CallSummary>>>,
@@ -47,7 +50,7 @@ impl Shared {
         // memory are.
         let here = std::ptr::from_ref(config).addr();
         let hash_seed = now.as_nanos().cast_unsigned() ^ u64::try_from(here).unwrap_or(0).rotate_left(32);
-        let settings = Settings { rtp_without_sip: config.rtp_without_sip, hash_seed, ..Settings::default() };
+        let settings = Settings { hash_seed, ..config.engine() };
         let ports = config.ports.iter().map(|name| PortCounters {
             name: name.clone(),
             state: PortState::Down,
@@ -57,7 +60,7 @@ impl Shared {
         });
         Self {
             since: now,
-            engine: Mutex::new(Engine::new(settings)),
+            engines: Engines::new(settings, config.workers.get()),
             ports: Mutex::new(ports.collect()),
             recent: Mutex::new(VecDeque::new()),
             sink: Mutex::new(Some(sink)),
@@ -68,29 +71,49 @@ impl Shared {
         }
     }
 
-    /// Lets a reader use the engine for a burst of frames, and takes what came to its end.
-    pub fn with_engine<T>(&self, work: impl FnOnce(&mut Engine) -> T) -> T {
-        let mut engine = lock(&self.engine);
-        let outcome = work(&mut engine);
-        let mut ended = Vec::new();
-        while let Some(event) = engine.next_event() {
-            match event {
-                Event::Call(call) => ended.push(call.summary),
+    /// Lets a reader use the engine, or its worker, for a burst of frames, and takes what came to its end.
+    pub fn burst<T>(&self, worker: u8, work: impl FnOnce(&mut Turn<'_>) -> T) -> Option<T> {
+        let (outcome, events) = self.engines.burst(worker, work)?;
+        self.ended(events);
+        Some(outcome)
+    }
+
+    /// Says whether the owner of signalling needs a thread: [`Shared::pump`].
+    pub fn has_owner(&self) -> bool {
+        self.engines.are_many()
+    }
+
+    /// One round of the owner of signalling.
+    pub fn pump(&self, now: Timestamp) {
+        self.ended(self.engines.pump(now, limits::OWNER_WAIT, &mut |_, _| {}));
+    }
+
+    /// Carries everything that is still between threads to its place.
+    pub fn drain(&self, now: Timestamp) {
+        self.ended(self.engines.drain(now, &mut |_, _| {}));
+    }
+
+    /// Takes note that a ring lost packets between two times.
+    pub fn lost(&self, from: Timestamp, to: Timestamp, packets: u64) {
+        self.engines.lost(from, to, packets);
+    }
+
+    /// Takes what came to its end.
+    fn ended(&self, events: Vec<Event>) {
+        for event in events {
+            let call: EndedCall = match event {
+                Event::Call(call) => *call,
                 // Streams without a call and registrations are shown while they are tracked; only calls are kept.
-                Event::Stream { .. } | Event::Registration(_) | Event::Adopted { .. } => {}
-            }
-        }
-        drop(engine);
-        for call in ended {
+                Event::Stream { .. } | Event::Registration(_) | Event::Adopted { .. } => continue,
+            };
             let mut recent = lock(&self.recent);
             if recent.len() == limits::RECENT_CALLS {
                 recent.pop_front();
             }
-            recent.push_back(call.clone());
+            recent.push_back(call.summary.clone());
             drop(recent);
-            self.sink(call);
+            self.sink(call.summary);
         }
-        outcome
     }
 
     /// Gives a call to the sink; a full queue counts and never waits.
@@ -105,13 +128,13 @@ impl Shared {
 
     /// Tells the engine the time.
     pub fn advance(&self, now: Timestamp) {
-        self.with_engine(|engine| engine.advance(now));
+        self.ended(self.engines.advance(now));
     }
 
     /// Gives all tracked calls to the sink as they are, so that they survive a power cut.
     pub fn snapshot(&self) {
-        for call in self.with_engine(|engine| engine.tracked_calls()) {
-            self.sink(call);
+        for call in self.engines.calls() {
+            self.sink(call.summary);
         }
     }
 
@@ -164,7 +187,7 @@ impl Shared {
         }
         // A page from the store ends somewhere: older calls in memory belong to a later page.
         let oldest = if more { calls.keys().next().copied() } else { None };
-        let tracked = self.with_engine(|engine| engine.tracked_calls());
+        let tracked = self.engines.calls().into_iter().map(|call| call.summary);
         let recent: Vec<_> = lock(&self.recent).iter().cloned().collect();
         for call in recent.into_iter().chain(tracked) {
             if before.is_none_or(|before| call.id < before) && oldest.is_none_or(|oldest| call.id >= oldest) {
@@ -177,17 +200,16 @@ impl Shared {
 
     /// The registrations that are tracked, newest activity first.
     pub fn registrations(&self) -> Vec<RegistrationRecord> {
-        let mut registrations = self.with_engine(|engine| engine.tracked_registrations());
+        let mut registrations = self.engines.registrations();
         registrations.sort_by(|a, b| (b.last, &b.call_id).cmp(&(a.last, &a.call_id)));
         registrations
     }
 
     /// Everything that is counted.
     pub fn counters(&self, now: Timestamp) -> Counters {
-        let (counters, calls_in_progress, streams_active, registrations) = self.with_engine(|engine| {
-            let registrations = engine.tracked_registrations().len();
-            (engine.counters().clone(), engine.calls_in_progress(), engine.streams_active(), registrations)
-        });
+        let figures = self.engines.figures();
+        let counters = figures.counters;
+        let registrations = self.engines.registrations().len();
         Counters {
             since: self.since,
             now,
@@ -204,8 +226,8 @@ impl Shared {
             rtp_packets: counters.rtp_packets,
             rtcp_packets: counters.rtcp_packets,
             calls: counters.calls,
-            calls_in_progress,
-            streams_active,
+            calls_in_progress: figures.calls_in_progress,
+            streams_active: figures.streams_active,
             registrations: u64::try_from(registrations).unwrap_or(u64::MAX),
             store: lock(&self.store).0.clone(),
         }

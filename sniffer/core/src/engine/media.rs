@@ -137,8 +137,21 @@ enum Owner {
 struct Expectation {
     call: CallSerial,
     side: Side,
-    /// Nobody announced it: whoever does takes it over.
-    learnt: bool,
+    rank: Rank,
+}
+
+/// How sure it is that media at an endpoint belongs to a call. Whoever announces an endpoint takes it from who did not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rank {
+    /// Where SDP says that media goes.
+    Announced,
+    /// Where SDP says that it may go (ICE), or the other address of the same host (NAT).
+    Candidate,
+    /// Where somebody sends from. It says nothing of where else that port sends: one port of a test machine may talk to
+    /// many calls.
+    Learnt,
+    /// RTCP alone.
+    Rtcp,
 }
 
 /// A place where one side of a call said it wants media.
@@ -162,7 +175,7 @@ struct Coding {
 struct CallMedia {
     announced: Vec<Announced>,
     /// Places that are expected for this call besides the announced ones.
-    learnt: Vec<Endpoint>,
+    others: Vec<Endpoint>,
     streams: Vec<(Id, Direction)>,
     refused: u64,
 }
@@ -270,14 +283,12 @@ impl Media {
     fn begin_stream(&mut self, key: StreamKey, vlan: Option<u16>) -> Result<Id, Reason> {
         let to = self.expectations.get(&key.destination).copied();
         let from = self.expectations.get(&key.source).copied();
-        // What comes from an announced endpoint belongs to the call too, wherever it goes. Where both ends are known, what
-        // was announced goes before what was learnt: one port of a test machine may talk to many calls.
-        let owner = match (to, from) {
-            (Some(to), _) if !to.learnt => Some((to.call, to.side.receives())),
-            (_, Some(from)) if !from.learnt => Some((from.call, from.side.sends())),
-            (Some(to), _) => Some((to.call, to.side.receives())),
-            (None, _) => None,
-        };
+        let ends = to.map(|one| (one, one.side.receives())).into_iter().chain(from.map(|one| (one, one.side.sends())));
+        // What comes from an announced endpoint belongs to the call too, wherever it goes.
+        let of_rank = |rank| ends.clone().find(|(one, _)| one.rank == rank);
+        let learnt = to.filter(|one| one.rank == Rank::Learnt).map(|one| (one, one.side.receives()));
+        let owner = of_rank(Rank::Announced).or_else(|| of_rank(Rank::Candidate)).or(learnt);
+        let owner = owner.map(|(one, direction)| (one.call, direction));
         let stream = Stream::new(key, vlan, self.now);
         let Some((serial, direction)) = owner else {
             return self.begin_pending(stream);
@@ -292,7 +303,7 @@ impl Media {
             call.add(id, direction);
         }
         self.counters.streams += 1;
-        if let (Some(Expectation { call, side, learnt: false }), None) = (to, from) {
+        if let (Some(Expectation { call, side, rank: Rank::Announced | Rank::Candidate }), None) = (to, from) {
             // Symmetric RTP: who sends to an announced place is the other side, wherever it sends from.
             self.learn(self.now, Learnt { call, side: side.other(), endpoint: key.source });
         }
@@ -303,14 +314,24 @@ impl Media {
     pub fn learn(&mut self, now: Timestamp, learnt: Learnt) {
         self.now = now;
         let Learnt { call, side, endpoint } = learnt;
-        let Some(known) = self.calls.get_mut(&call) else { return };
-        if self.expectations.contains_key(&endpoint) || known.learnt.len() >= limits::LEARNT_PER_CALL {
-            return;
+        if self.expect_also(endpoint, Expectation { call, side, rank: Rank::Learnt }, limits::LEARNT_PER_CALL) {
+            self.outputs.push_back(Output::Learnt(learnt));
         }
-        known.learnt.push(endpoint);
-        self.expectations.insert(endpoint, Expectation { call, side, learnt: true });
-        self.outputs.push_back(Output::Learnt(learnt));
-        self.adopt_pending(endpoint, call, side, true);
+    }
+
+    /// Expects media at a place that nobody has, and that the call did not announce; at most `most` of them. What waits
+    /// there is adopted.
+    fn expect_also(&mut self, endpoint: Endpoint, expectation: Expectation, most: usize) -> bool {
+        let Some(known) = self.calls.get_mut(&expectation.call) else { return false };
+        if self.expectations.contains_key(&endpoint) || known.others.len() >= most {
+            return false;
+        }
+        known.others.push(endpoint);
+        self.expectations.insert(endpoint, expectation);
+        if expectation.rank != Rank::Rtcp {
+            self.adopt_pending(endpoint, expectation);
+        }
+        true
     }
 
     fn insert(&mut self, stream: Stream, owner: Owner) -> Option<Id> {
@@ -462,11 +483,16 @@ impl Media {
     pub fn expect(&mut self, now: Timestamp, expect: Expect) {
         self.now = now;
         let Expect { call, side, media, takes } = expect;
-        let endpoint = media.rtp;
+        let announced = media.rtp;
+        let others = self.other_places(&media);
         self.calls.entry(call).or_default().announce(media);
         if takes {
-            self.take_endpoint(endpoint, Expectation { call, side, learnt: false });
-            self.adopt_pending(endpoint, call, side, false);
+            let expectation = Expectation { call, side, rank: Rank::Announced };
+            self.take_endpoint(announced, expectation);
+            self.adopt_pending(announced, expectation);
+        }
+        for (endpoint, rank) in others {
+            self.expect_also(endpoint, Expectation { call, side, rank }, limits::CANDIDATES_PER_CALL);
         }
         let (calls, streams) = (&self.calls, &mut self.streams);
         let Some(known) = calls.get(&call) else { return };
@@ -478,10 +504,27 @@ impl Media {
         }
     }
 
+    /// Where the media of an announcement may come or go besides the announced place: by ICE, under the other address of
+    /// a host behind a NAT; and its RTCP, where that is neither with the RTP nor at the next port.
+    fn other_places(&self, media: &Announcement) -> Vec<(Endpoint, Rank)> {
+        let aliases = |endpoint: Endpoint| {
+            self.settings.nat_aliases.iter().filter_map(move |&(one, other)| match endpoint.address {
+                address if address == one => Some(Endpoint { address: other, ..endpoint }),
+                address if address == other => Some(Endpoint { address: one, ..endpoint }),
+                _ => None,
+            })
+        };
+        let candidates = media.endpoints(1).filter(|&endpoint| endpoint != media.rtp);
+        let of_rtp = candidates.chain(media.endpoints(1).flat_map(aliases)).map(|place| (place, Rank::Candidate));
+        let next = Endpoint { port: media.rtp.port.saturating_add(1), ..media.rtp };
+        let of_rtcp = media.endpoints(2).filter(|&place| place != media.rtp && place != next);
+        of_rtp.chain(of_rtcp.map(|place| (place, Rank::Rtcp))).collect()
+    }
+
     /// Gives an endpoint to a call. The same addresses with the same SSRC in the next call are another stream.
     fn take_endpoint(&mut self, endpoint: Endpoint, expectation: Expectation) {
         let Some(old) = self.expectations.insert(endpoint, expectation) else { return };
-        if old.learnt || old.call == expectation.call {
+        if old.rank != Rank::Announced || old.call == expectation.call {
             return;
         }
         let Some(owner) = self.calls.get(&old.call) else { return };
@@ -496,7 +539,8 @@ impl Media {
 
     /// Gives what waits at an endpoint to a call: what goes there, and, unless the place is only learnt, what comes from
     /// there.
-    fn adopt_pending(&mut self, endpoint: Endpoint, serial: CallSerial, side: Side, learnt: bool) {
+    fn adopt_pending(&mut self, endpoint: Endpoint, expectation: Expectation) {
+        let Expectation { call: serial, side, rank } = expectation;
         for id in self.pending_at.get(&endpoint).cloned().unwrap_or_default() {
             let Some(call) = self.calls.get_mut(&serial) else { return };
             if call.streams.len() >= limits::STREAMS_PER_CALL {
@@ -504,7 +548,7 @@ impl Media {
             }
             let Some(tracked) = self.streams.get_mut(id).filter(|one| one.owner == Owner::Pending) else { continue };
             let key = tracked.stream.key;
-            if learnt && key.destination != endpoint {
+            if rank == Rank::Learnt && key.destination != endpoint {
                 continue;
             }
             let direction: Direction = if key.destination == endpoint { side.receives() } else { side.sends() };
@@ -537,7 +581,7 @@ impl Media {
     pub fn collect(&mut self, call: CallSerial) -> Collected {
         let collected = self.look(call);
         let Some(known) = self.calls.remove(&call) else { return collected };
-        for endpoint in known.announced.iter().map(|one| &one.rtp).chain(&known.learnt) {
+        for endpoint in known.announced.iter().map(|one| &one.rtp).chain(&known.others) {
             if self.expectations.get(endpoint).is_some_and(|expectation| expectation.call == call) {
                 self.expectations.remove(endpoint);
             }

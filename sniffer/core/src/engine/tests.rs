@@ -414,3 +414,70 @@ fn a_registration_is_followed_from_challenge_to_removal() {
     assert_eq!(scene.engine.tracked_registrations()[0].state, RegistrationState::Unregistered);
     assert_eq!((scene.engine.counters().registrations, scene.engine.counters().calls), (1, 0));
 }
+
+/// A call whose sides announce places that are not those their media shows on the wire.
+fn call_with(scene: &mut Scene, caller: &str, callee: &str) {
+    let sdp = |media: &str| format!("v=0\r\nc=IN IP4 10.0.0.1\r\n{media}\r\n");
+    scene.sip(true, "INVITE sip:bob@x", "1 INVITE", "", &sdp(caller));
+    scene.sip(false, "200 OK", "1 INVITE", ";tag=b", &sdp(callee));
+}
+
+#[test]
+fn media_behind_a_nat_is_learnt_from_the_first_packet_to_an_announced_port() {
+    let mut scene = Scene::new();
+    // The caller announces an address of its own network; the callee 192.0.2.2:5000, and answers from another port.
+    call_with(&mut scene, "m=audio 4000 RTP/AVP 0", "m=audio 5000 RTP/AVP 0\r\nc=IN IP4 192.0.2.2");
+    scene.rtp((77, 61_000), BOB, 11, 50);
+    scene.rtp((2, 5002), (77, 61_000), 22, 50);
+    // The place teaches nothing of where else it sends.
+    scene.rtp((77, 61_000), (9, 9000), 33, 5);
+    let (calls, _) = scene.end();
+    let streams: Vec<_> = only(&calls).streams.iter().map(|one| (one.ssrc, one.packets, one.direction)).collect();
+    assert_eq!(
+        streams,
+        [(11, 50, Some(Direction::CallerToCallee)), (22, 50, Some(Direction::CalleeToCaller))]
+    );
+    assert_eq!(scene.engine.counters().dropped.get(Reason::NoSignalling), 5);
+}
+
+#[test]
+fn media_at_the_other_address_of_a_host_belongs_to_the_call_when_it_is_set() {
+    for (aliases, expected) in [(vec![("10.0.0.1", "192.0.2.2")], 1), (vec![("192.0.2.2", "10.0.0.1")], 1), (vec![], 0)] {
+        let nat_aliases = aliases.iter().map(|(a, b)| (a.parse().unwrap(), b.parse().unwrap())).collect();
+        let mut scene = Scene::new();
+        scene.engine = Engine::new(Settings { nat_aliases, ..Settings::default() });
+        scene.rtp((9, 9000), BOB, 11, 10);
+        call_with(&mut scene, "m=audio 5000 RTP/AVP 0", "m=audio 0 RTP/AVP 0");
+        scene.rtp((9, 9000), BOB, 11, 10);
+        assert_eq!(only(&scene.end().0).streams.len(), expected);
+    }
+}
+
+#[test]
+fn media_at_an_ice_candidate_belongs_to_the_call_from_and_to_it() {
+    let mut scene = Scene::new();
+    let ice = "m=audio 9 UDP/TLS/RTP/SAVPF 0\r\na=candidate:1 1 UDP 2130706431 192.0.2.2 5000 typ host\r\na=rtcp-mux";
+    call_with(&mut scene, ice, "m=audio 0 RTP/AVP 0");
+    scene.rtp((9, 9000), BOB, 11, 10);
+    scene.rtp(BOB, (9, 9100), 22, 10);
+    let (calls, _) = scene.end();
+    let directions: Vec<_> = only(&calls).streams.iter().map(|one| one.direction).collect();
+    assert_eq!(directions, [Some(Direction::CalleeToCaller), Some(Direction::CallerToCallee)]);
+    assert_eq!(scene.engine.worker.media_sizes(), media::MediaSizes::default());
+}
+
+#[test]
+fn a_call_that_never_falls_silent_is_ended_at_its_greatest_age() {
+    let mut scene = Scene::new();
+    let mut settings = Settings::default();
+    settings.timeouts.call_longest = Duration::from_secs(3600);
+    scene.engine = Engine::new(settings);
+    scene.invite(1);
+    scene.answer("200 OK", 1);
+    for _ in 0..80 {
+        scene.now_ms += 60_000;
+        scene.rtp(ALICE, BOB, 11, 1);
+    }
+    let Some(Event::Call(call)) = scene.engine.next_event() else { panic!("it is over") };
+    assert_eq!(call.record.state, CallState::TimedOut);
+}

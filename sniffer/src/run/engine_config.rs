@@ -1,0 +1,177 @@
+//! The part of the configuration that the engine works by. What is left out has the default of `sniffer_core::limits`.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use sniffer_core::engine::{self, Settings};
+
+use super::Config;
+use crate::limits;
+
+/// How many workers there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "u8")]
+pub struct Workers(u8);
+
+impl Workers {
+    /// The number, at least 1.
+    #[must_use]
+    pub fn get(self) -> u8 {
+        self.0
+    }
+}
+
+impl Default for Workers {
+    fn default() -> Self {
+        Self(1)
+    }
+}
+
+impl TryFrom<u8> for Workers {
+    type Error = String;
+
+    fn try_from(number: u8) -> Result<Self, String> {
+        if (1..=limits::WORKERS).contains(&number) {
+            Ok(Self(number))
+        } else {
+            Err(format!("{number} workers are not between 1 and {}", limits::WORKERS))
+        }
+    }
+}
+
+/// A time in whole seconds, at least one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "u32")]
+struct Seconds(Duration);
+
+impl TryFrom<u32> for Seconds {
+    type Error = &'static str;
+
+    fn try_from(seconds: u32) -> Result<Self, &'static str> {
+        if seconds == 0 { Err("a timeout has at least 1 second") } else { Ok(Self(Duration::from_secs(seconds.into()))) }
+    }
+}
+
+/// The size of a table, at least one entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "u32")]
+struct Entries(usize);
+
+impl TryFrom<u32> for Entries {
+    type Error = String;
+
+    fn try_from(entries: u32) -> Result<Self, String> {
+        match usize::try_from(entries) {
+            Ok(entries) if (1..=limits::TABLE).contains(&entries) => Ok(Self(entries)),
+            Ok(_) | Err(_) => Err(format!("a table has between 1 and {} entries", limits::TABLE)),
+        }
+    }
+}
+
+macro_rules! optional {
+    ($(#[$doc:meta])* $name:ident of $whole:ident, $kind:ident: $($(#[$field_doc:meta])* $field:ident),* $(,)?) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+        #[serde(deny_unknown_fields, default)]
+        pub struct $name { $($(#[$field_doc])* $field: Option<$kind>),* }
+
+        impl $name {
+            /// What is set, and the defaults for the rest.
+            fn over(self, mut all: engine::$whole) -> engine::$whole {
+                $(if let Some(value) = self.$field { all.$field = value.0; })*
+                all
+            }
+        }
+    };
+}
+
+optional! {
+    /// Timeouts in seconds.
+    Timeouts of Timeouts, Seconds:
+    /// Silence of an answered call.
+    call_idle,
+    /// Silence of a call that was never answered.
+    call_setup_idle,
+    /// How long an ended call waits for retransmissions and trailing media.
+    call_linger,
+    /// Age at which a call is ended whatever is heard of it.
+    call_longest,
+    /// Silence after which another call may take over a media endpoint.
+    endpoint_idle,
+    /// Silence of a registration.
+    registration_idle,
+    /// Silence of a stream without signalling.
+    stream_idle,
+    /// Age at which a stream without signalling is ended.
+    stream_longest,
+    /// How long RTP waits for its SDP.
+    pending,
+}
+
+optional! {
+    /// Entries of tables.
+    Tables of Tables, Entries:
+    /// Calls.
+    calls,
+    /// Registrations.
+    registrations,
+    /// RTP streams.
+    streams,
+    /// RTP streams that wait for their SDP.
+    pending,
+}
+
+impl Config {
+    /// How the engine is to work.
+    #[must_use]
+    pub fn engine(&self) -> Settings {
+        let defaults = Settings::default();
+        Settings {
+            rtp_without_sip: self.rtp_without_sip,
+            timeouts: self.timeouts.over(defaults.timeouts),
+            tables: self.tables.over(defaults.tables),
+            nat_aliases: self.nat_aliases.clone(),
+            ..defaults
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(more: &str) -> Result<Config, serde_json::Error> {
+        serde_json::from_str(&format!(r#"{{"ports":[],"socket":"/s"{more}}}"#))
+    }
+
+    #[test]
+    fn what_is_set_reaches_the_engine_and_the_rest_has_its_default() {
+        let config = parse(
+            r#","workers":2,"timeouts":{"call_idle":60},"tables":{"calls":7},"nat_aliases":[["10.0.0.1","192.0.2.1"]]"#,
+        );
+        let config = config.unwrap();
+        let settings = config.engine();
+        let defaults = Settings::default();
+        assert_eq!(config.workers.get(), 2);
+        assert_eq!(settings.timeouts.call_idle, Duration::from_secs(60));
+        assert_eq!(settings.timeouts.call_linger, defaults.timeouts.call_linger);
+        assert_eq!((settings.tables.calls, settings.tables.streams), (7, defaults.tables.streams));
+        assert_eq!(settings.nat_aliases, [("10.0.0.1".parse().unwrap(), "192.0.2.1".parse().unwrap())]);
+        assert_eq!(parse("").unwrap().workers.get(), 1);
+    }
+
+    #[test]
+    fn what_means_nothing_is_refused() {
+        for more in [
+            r#","workers":0"#,
+            r#","workers":17"#,
+            r#","timeouts":{"call_idle":0}"#,
+            r#","timeouts":{"coffee":5}"#,
+            r#","tables":{"calls":0}"#,
+            r#","tables":{"calls":4000000000}"#,
+            r#","nat_aliases":[["10.0.0.1"]]"#,
+        ] {
+            assert!(parse(more).is_err(), "{more}");
+        }
+    }
+}
