@@ -107,6 +107,12 @@ reasons! {
     Stun stun Classify,
     /// DTLS (RFC 6347), as before SRTP.
     Dtls dtls Classify,
+    /// Keys for SRTP by ZRTP (RFC 6189).
+    Zrtp zrtp Classify,
+    /// Data in a TURN channel (RFC 8656): what a relay carries is not looked at.
+    TurnChannel turn_channel Classify,
+    /// Another protocol of telephony: IAX2, MGCP, Megaco, H.225 RAS.
+    OtherVoip other_voip Classify,
     /// Another protocol.
     NotVoip not_voip Classify,
     /// On a SIP port, and not a SIP start line.

@@ -19,3 +19,4 @@ pub mod sdp;
 pub mod sip;
 mod slab;
 pub mod time;
+pub mod udptl;

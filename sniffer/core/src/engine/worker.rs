@@ -321,6 +321,7 @@ impl Desk {
                 let used = self.media.rtcp(self.now, datagram)?;
                 Ok(self.use_packet(FrameKind::Rtcp, used))
             }
+            Class::Udptl => Err(Reason::NotVoip),
         }
     }
 
