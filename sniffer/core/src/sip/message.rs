@@ -205,6 +205,12 @@ impl<'a> Headers<'a> {
         self.index().map(|line| (line.header, self.name(line), self.value(line)))
     }
 
+    /// Bytes of heap memory that the index takes beyond its fixed array.
+    #[must_use]
+    pub fn spilled(&self) -> usize {
+        self.spilled.capacity().saturating_mul(size_of::<Line>())
+    }
+
     fn index(&self) -> impl Iterator<Item = &Line> {
         let inline = self.lines.get(..self.count).unwrap_or(&self.lines);
         inline.iter().chain(&self.spilled)

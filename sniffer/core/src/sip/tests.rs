@@ -194,3 +194,13 @@ fn missing_and_surplus_bytes_of_a_body_are_told() {
     let message = parse(text.as_bytes()).unwrap();
     assert_eq!((message.missing, message.surplus, message.body.len()), (92, 0, 8));
 }
+
+#[test]
+fn a_usual_message_takes_no_heap_memory() {
+    let lines = "X: y\r\n".repeat(limits::SIP_HEADERS_INLINE - 5);
+    let bytes = String::from_utf8(MANY.to_vec()).unwrap().replace("\r\n\r\n", "\r\n\r\nbody");
+    assert_eq!(parse(bytes.as_bytes()).unwrap().headers.spilled(), 0);
+    let head = format!("BYE sip:x SIP/2.0\r\ni: 1\r\nCSeq: 1 BYE\r\nf: a\r\nt: b\r\nX: y\r\n{lines}");
+    assert_eq!(parse(format!("{head}\r\n").as_bytes()).unwrap().headers.spilled(), 0);
+    assert!(parse(format!("{head}X: y\r\n\r\n").as_bytes()).unwrap().headers.spilled() > 0);
+}
