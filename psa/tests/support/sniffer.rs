@@ -69,6 +69,14 @@ fn calls() -> Vec<CallSummary> {
             ..call(146, "sip:anna@example.net", "sip:8001@example.net", CallState::Completed)
         },
         CallSummary {
+            answered: at(95),
+            final_status: Some(200),
+            lost_here: true,
+            caller_to_callee: Some(way(Some("PCMU"), 0, Some(4.4))),
+            callee_to_caller: Some(way(Some("PCMU"), 0, Some(4.4))),
+            ..call(90, "sip:+351215550135@192.0.2.20", "sip:+442079460019@192.0.2.20", CallState::Interrupted)
+        },
+        CallSummary {
             end: at(73),
             final_status: Some(486),
             ..call(72, "sip:+351215550177@192.0.2.20", "sip:+4930901820@192.0.2.20", CallState::Busy)

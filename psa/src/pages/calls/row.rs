@@ -28,12 +28,21 @@ pub struct CallRow {
     pub to: Party,
     /// How it stands or ended.
     pub outcome: State,
-    /// From answer to end, or until the page was made.
-    pub length: String,
+    /// From answer to end; of a call in progress until the page was made.
+    pub length: Length,
     /// Quality of each way that was seen: first what the caller sent.
     pub ways: Vec<Way>,
     /// Packets were lost by this machine itself.
     pub lost_here: bool,
+}
+
+/// How long a call was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Length {
+    /// The length, or a dash.
+    pub text: String,
+    /// What there is to say about it; empty for most calls.
+    pub note: &'static str,
 }
 
 /// Who called or was called.
@@ -76,13 +85,7 @@ impl CallRow {
             from: party(&call.from),
             to: party(&call.to),
             outcome: outcome(call.state, call.final_status),
-            length: call.answered.map_or_else(
-                || UNKNOWN.into(),
-                |answered| {
-                    let end = call.end.map_or(clock.now(), time);
-                    length(u64::try_from(end.as_second().saturating_sub(time(answered).as_second())).unwrap_or(0))
-                },
-            ),
+            length: Length::of(call, clock.now()),
             ways: [
                 Way::of("→", "from the caller", call.caller_to_callee.as_ref()),
                 Way::of("←", "from the callee", call.callee_to_caller.as_ref()),
@@ -91,6 +94,24 @@ impl CallRow {
             .flatten()
             .collect(),
             lost_here: call.lost_here,
+        }
+    }
+}
+
+impl Length {
+    /// A call that is over stands still: where its end was not seen, the clock does not stand in for it.
+    fn of(call: &CallSummary, now: Timestamp) -> Self {
+        let unknown = |note| Self { text: UNKNOWN.into(), note };
+        let Some(answered) = call.answered else { return unknown("") };
+        let until = |end: Timestamp, note| {
+            let seconds = end.as_second().saturating_sub(time(answered).as_second());
+            Self { text: length(u64::try_from(seconds).unwrap_or(0)), note }
+        };
+        match (call.end, call.state) {
+            (Some(end), CallState::Interrupted) => until(time(end), "or longer"),
+            (Some(end), _) => until(time(end), ""),
+            (None, state) if state.is_final() => unknown("end not seen"),
+            (None, _) => until(now, ""),
         }
     }
 }
@@ -170,6 +191,7 @@ fn outcome(state: CallState, status: Option<u16>) -> State {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sniffer_core::query::CallKey;
 
     #[test]
     fn what_is_unknown_is_a_dash_and_never_a_figure() {
@@ -186,6 +208,41 @@ mod tests {
         assert_eq!([&way.codec, &way.lost, &way.jitter, &way.mos].map(String::as_str), [UNKNOWN; 4]);
         assert!(!way.is_low);
         assert_eq!(Way::of("→", "", None), None);
+    }
+
+    #[test]
+    fn the_length_of_a_call_that_is_over_does_not_grow_with_the_clock() {
+        let at = |seconds: u64| sniffer_core::time::Timestamp::from_parts(seconds, 0);
+        let call = |state, end: Option<u64>| CallSummary {
+            id: CallKey::new(at(100), "x"),
+            call_id: "x".into(),
+            from: "sip:100@192.0.2.1".into(),
+            to: "sip:200@192.0.2.1".into(),
+            start: at(100),
+            answered: Some(at(110)),
+            end: end.map(at),
+            state,
+            final_status: Some(200),
+            lost_here: false,
+            caller_to_callee: None,
+            callee_to_caller: None,
+        };
+        let shown = |call: &CallSummary, now: i64| {
+            let Length { text, note } = Length::of(call, Timestamp::from_second(now).unwrap());
+            format!("{text} {note}")
+        };
+        for (state, end, early, late) in [
+            (CallState::Interrupted, None, "– end not seen", "– end not seen"),
+            (CallState::Interrupted, Some(129), "0:19 or longer", "0:19 or longer"),
+            (CallState::TimedOut, Some(129), "0:19 ", "0:19 "),
+            (CallState::Completed, Some(129), "0:19 ", "0:19 "),
+            (CallState::InCall, None, "0:30 ", "2:00:00 "),
+        ] {
+            let call = call(state, end);
+            assert_eq!((shown(&call, 140).as_str(), shown(&call, 7310).as_str()), (early, late), "{state:?} {end:?}");
+        }
+        let unanswered = CallSummary { answered: None, ..call(CallState::Interrupted, None) };
+        assert_eq!(shown(&unanswered, 140), "– ");
     }
 
     #[test]
