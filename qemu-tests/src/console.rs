@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use crate::serial::Serial;
 
+/// How many lines of others may stand between the two halves of a fingerprint.
+const MAX_BETWEEN: usize = 50;
+
 /// What a person copies from the console.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Welcome {
@@ -24,7 +27,9 @@ pub fn parse(text: &str) -> Option<Welcome> {
         let after = |line: &str| line.split_once(label).map(|(_, value)| value.trim().to_owned());
         text.lines().filter_map(after).collect()
     };
-    let fingerprint = values("Fingerprint:").into_iter().rev().find_map(|value| fingerprint(&value))?;
+    let lines: Vec<&str> = text.lines().collect();
+    let starts = (0..lines.len()).rev().filter_map(|at| lines.get(at..));
+    let fingerprint = starts.into_iter().find_map(fingerprint)?;
     let mut addresses: Vec<String> = Vec::new();
     for address in values("Address:").into_iter().filter(|value| value.starts_with("https://")) {
         if !addresses.contains(&address) {
@@ -48,10 +53,19 @@ pub fn wait_for_setup(serial: &Serial, mark: usize, limit: Duration) -> Result<W
         .ok_or_else(|| anyhow::anyhow!("no whole welcome on the console:\n{}", crate::process::tail(&text, 60)))
 }
 
-fn fingerprint(value: &str) -> Option<String> {
-    let value = value.split_whitespace().find(|word| word.contains(':'))?.to_ascii_uppercase();
+/// The fingerprint that begins in the first of these lines. Its second half stands in a line of its own below, with
+/// whatever the kernel printed in between.
+fn fingerprint(lines: &[&str]) -> Option<String> {
+    let (first, below) = lines.split_first()?;
+    let half = first.split_once("Fingerprint:")?.1.trim().strip_suffix(':').and_then(pairs)?;
+    let other = below.iter().take(MAX_BETWEEN).find_map(|line| pairs(line.trim()))?;
+    Some(format!("{half}:{other}"))
+}
+
+/// Half a fingerprint: 16 pairs of hexadecimal digits, in upper case.
+fn pairs(text: &str) -> Option<String> {
     let is_pair = |pair: &str| pair.len() == 2 && pair.bytes().all(|byte| byte.is_ascii_hexdigit());
-    (value.split(':').count() == 32 && value.split(':').all(is_pair)).then_some(value)
+    (text.split(':').count() == 16 && text.split(':').all(is_pair)).then(|| text.to_ascii_uppercase())
 }
 
 fn is_code(value: &str) -> bool {
@@ -63,26 +77,33 @@ fn is_code(value: &str) -> bool {
 mod tests {
     use super::*;
 
-    const PRINT: &str =
-        "AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99";
+    const HALF: &str = "AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99";
+    const OTHER: &str = "99:88:77:66:55:44:33:22:11:00:FF:EE:DD:CC:BB:AA";
 
     #[test]
     fn a_welcome_is_read_from_between_other_lines() {
         let text = format!(
-            "[ 3.1] e1000\n  Address:     https://10.0.2.15/\n  Address: https://[fec0::1]/\nFingerprint: {}\n\
-             Setup code:  7K2M-Q9XD-44TB-PZ0R\nmore\n",
-            PRINT.to_lowercase()
+            "[ 3.1] e1000\n  Address:     https://10.0.2.15/\n  Address: https://[fec0::1]/\nFingerprint: {}:\n\
+             [ 3.2] e1000 00:11:22:33:44:55\n             {OTHER}\nSetup code:  7K2M-Q9XD-44TB-PZ0R\nmore\n",
+            HALF.to_lowercase()
         );
         let welcome = parse(&text).unwrap();
         assert_eq!(welcome.addresses, ["https://10.0.2.15/", "https://[fec0::1]/"]);
-        assert_eq!(welcome.fingerprint, PRINT);
+        assert_eq!(welcome.fingerprint, format!("{HALF}:{OTHER}"));
         assert_eq!(welcome.setup_code.as_deref(), Some("7K2M-Q9XD-44TB-PZ0R"));
     }
 
     #[test]
     fn without_a_code_there_is_a_welcome_and_without_a_fingerprint_none() {
-        let text = format!("Address: https://10.0.2.15/\nFingerprint: {PRINT}\n");
+        let text = format!("Address: https://10.0.2.15/\nFingerprint: {HALF}:\n{OTHER}\n");
         assert_eq!(parse(&text).map(|welcome| welcome.setup_code), Some(None));
-        assert_eq!(parse("Address: https://10.0.2.15/\nFingerprint: AA:BB\n"), None);
+        assert_eq!(parse("Address: https://10.0.2.15/\nFingerprint: AA:BB:\nCC\n"), None);
+        assert_eq!(parse(&format!("Fingerprint: {HALF}:\n")), None);
+    }
+
+    #[test]
+    fn the_newest_fingerprint_counts_and_one_half_shown_is_none() {
+        let text = format!("Fingerprint: {OTHER}:\n{OTHER}\nFingerprint: {HALF}:\n{OTHER}\nFingerprint: {HALF}:\n");
+        assert_eq!(parse(&text).unwrap().fingerprint, format!("{HALF}:{OTHER}"));
     }
 }
