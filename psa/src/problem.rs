@@ -89,7 +89,7 @@ impl Problem {
                 "No such page",
                 "The address names no page of this machine.",
                 NOTHING_CHANGED,
-                "Check the address, or start from Status.",
+                "Check the address, or start again.",
             ),
             Self::NoSuchMethod(_) => words(
                 "Not this way",

@@ -241,7 +241,9 @@ impl Browser {
         let scheme = view.scheme.name();
         // As on a telephone: a bar would take its width from the page and not from the picture.
         self.driver.developer("Emulation.setScrollbarsHidden", &json!({"hidden": true}))?;
-        let features = json!([{"name": "prefers-color-scheme", "value": scheme}]);
+        // Without motion: a picture, and the contrast of a colour, would be of a moment between two schemes.
+        let scheme = json!({"name": "prefers-color-scheme", "value": scheme});
+        let features = json!([scheme, {"name": "prefers-reduced-motion", "value": "reduce"}]);
         self.driver.developer("Emulation.setEmulatedMedia", &json!({"features": features}))?;
         let metrics = json!({"width": view.width, "height": 900, "deviceScaleFactor": 1, "mobile": false});
         self.driver.developer("Emulation.setDeviceMetricsOverride", &metrics).map(drop)

@@ -17,9 +17,7 @@ fn look(browser: &Browser, name: &str) -> Vec<String> {
         for width in WIDTHS {
             let place = format!("{name}-{}-{width}", scheme.name());
             browser.set_view(View { scheme, width }).unwrap();
-            if width > NARROWEST {
-                browser.picture(&picture_folder().join(format!("{place}.png"))).unwrap();
-            }
+            browser.picture(&picture_folder().join(format!("{place}.png"))).unwrap();
             let overflow = browser.overflow().unwrap();
             if overflow > 0 {
                 wrong.push(format!("{place}: {overflow} px wider than the window"));
