@@ -220,6 +220,15 @@ fn read_console(place: &Place<'_>, socket: &Path) -> Result<Welcome> {
 }
 
 impl Scratch {
+    /// The audit's lines, oldest first. On the appliance nobody but the helper reads them.
+    ///
+    /// # Errors
+    /// When there is no audit, or a line of it is no JSON.
+    pub fn audit(&self) -> Result<Vec<serde_json::Value>> {
+        let text = fs::read_to_string(self.root.join("state/psa-helper/audit.log")).context("read the audit")?;
+        text.lines().map(|line| serde_json::from_str(line).with_context(|| line.to_owned())).collect()
+    }
+
     /// Whether a file that the helper rendered below its `run` folder has this text.
     ///
     /// # Errors

@@ -1,4 +1,5 @@
-//! The pages in a browser, on this computer: PSA, helper and sniffer with a scratch root folder and no privileges.
+//! The programs on this computer: the pages in a browser, with PSA, helper and sniffer on a scratch root folder and
+//! without privileges, and the sniffer with a capture file.
 //! Pictures of every page go to `CALLWARD_PICTURES`, or below the build's folder.
 #![expect(
     clippy::unwrap_used,
@@ -8,9 +9,11 @@
     reason = "helpers of tests fail as tests do"
 )]
 
+mod audit;
 mod hostile;
 mod keyboard;
 mod look;
 mod settings;
 mod setup;
 mod stage;
+mod truth;
