@@ -4,9 +4,12 @@ use anyhow::{Context, Result, bail, ensure};
 use qemu_tests::https;
 use qemu_tests::machine::{BOOT_LIMIT, Boot, Image, Machine, Overlay, Partition, partitions};
 
-/// What the kernel says when a block of the root does not fit its hash, or the root cannot be used.
-const REFUSED: &[&str] =
-    &["Kernel panic", "verity: ", "metadata block", "data block", "Input/output error", "I/O error"];
+/// What the kernel says when a block does not fit its hash (drivers/md/dm-verity-target.c).
+const REFUSED: &str = "is corrupted";
+/// What it says in the end, without a root that it can read.
+const ENDED: &str = "Kernel panic";
+/// What a machine says that has come too far. A root which is only unreadable says none of all these.
+const STARTED: &[&str] = &["systemd[1]:", "Welcome to", "Setup code", "Address:"];
 /// The first block of a hash tree's file is its description; the second is the top of the tree (cryptsetup's
 /// `verity` on-disk format, version 1). The kernel reads it for every block.
 const TREE_TOP: u64 = 4096;
@@ -40,10 +43,13 @@ fn never_served(image: &Image, is_it: impl Fn(&Partition) -> bool, at: u64) -> R
     let overlay = Overlay::make(&image.disk(), &folder.path().join("disk.qcow2"))?;
     overlay.flip_bit(&image.disk(), partition.start + at)?;
     let mut machine = Machine::builder(Boot::Kernel(image.clone())).disk(&overlay.path).start()?;
-    let line = machine.serial.wait_for_failure(REFUSED, BOOT_LIMIT)?;
+    let ends: Vec<&str> = [REFUSED, ENDED].into_iter().chain(STARTED.iter().copied()).collect();
+    let line = machine.serial.wait_for_failure(&ends, BOOT_LIMIT)?;
+    ensure!(line.contains("verity") && line.contains(REFUSED), "the first that the machine says is {line:?}");
     println!("FIGURE one bit of {} flipped: {:?}", partition.name, line.trim());
+    machine.serial.wait_for_failure(&[ENDED], BOOT_LIMIT)?;
     let text = machine.serial.text();
-    for sign in ["Welcome to", "Setup code", "Address:"] {
+    for sign in STARTED {
         ensure!(!text.contains(sign), "the machine got as far as {sign:?}:\n{text}");
     }
     machine.check()?;
