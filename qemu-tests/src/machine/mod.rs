@@ -8,6 +8,7 @@ mod launch;
 pub use boot::{Boot, Foreign, Image};
 pub use disk::{Overlay, Partition, partitions};
 
+use crate::clock;
 use crate::console::{self, Welcome};
 use crate::https::{self, Certificate};
 use crate::process::Running;
@@ -16,11 +17,18 @@ use crate::serial::Serial;
 use crate::wire::Wire;
 use anyhow::{Context, Result};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 /// A boot under emulation on a loaded computer; ten times what an idle one needs.
 pub const BOOT_LIMIT: Duration = Duration::from_secs(600);
+/// How long the emulator is watched after its start. Once in some hundred starts it dies of its own fault (QEMU 10.0,
+/// SIGSEGV, before the machine has run an instruction); firmware or kernel speak sooner than this.
+const START_WATCH: Duration = Duration::from_secs(3);
+/// How often the emulator is started before its death is an error.
+const STARTS: u32 = 3;
 /// The appliance's Ethernet addresses: management first, as its first port.
 pub const MANAGEMENT_MAC: [u8; 6] = [0x52, 0x54, 0x00, 0xca, 0x11, 0x01];
 /// The monitoring port's.
@@ -134,6 +142,17 @@ impl Machine {
         self.qemu.wait(Duration::from_secs(60)).map(drop)
     }
 
+    /// Waits for the machine's first words, for a moment. Says how QEMU ended where a signal ended it instead.
+    fn first_words(&mut self) -> Result<Option<ExitStatus>> {
+        let Self { qemu, serial, .. } = self;
+        let outcome = clock::wait_until(START_WATCH, || match qemu.ended()? {
+            Some(status) if status.signal().is_some() => Ok::<_, anyhow::Error>(Some(Some(status))),
+            Some(_) => Ok(Some(None)),
+            None => Ok((serial.mark() > 0).then_some(None)),
+        })?;
+        Ok(outcome.flatten())
+    }
+
     /// QEMU's process id.
     #[must_use]
     pub fn process_id(&self) -> u32 {
@@ -171,15 +190,28 @@ impl Builder {
         self
     }
 
-    /// Starts it.
+    /// Starts it, once more where the emulator itself dies at its start: that says nothing of the appliance.
     ///
     /// # Errors
     /// When a file of the image is missing, or QEMU does not start.
     pub fn start(self) -> Result<Machine> {
+        for start in 1..STARTS {
+            let mut machine = self.start_once()?;
+            match machine.first_words()? {
+                None => return Ok(machine),
+                Some(status) => {
+                    eprintln!("EMULATOR ended with {status} at start {start} of {STARTS}: starting it again")
+                }
+            }
+        }
+        self.start_once()
+    }
+
+    fn start_once(&self) -> Result<Machine> {
         let folder = launch::RunFolder::make(self.run_folder.as_deref())?;
-        let disk = match self.overlay {
-            Some(path) if path.exists() => path,
-            Some(path) => Overlay::make(&self.boot.disk(), &path)?.path,
+        let disk = match &self.overlay {
+            Some(path) if path.exists() => path.clone(),
+            Some(path) => Overlay::make(&self.boot.disk(), path)?.path,
             None => Overlay::make(&self.boot.disk(), &folder.path().join("disk.qcow2"))?.path,
         };
         let port = self.port.map_or_else(free_port, Ok)?;
