@@ -62,6 +62,9 @@ pub const ADDRESSES_EVERY: Duration = Duration::from_secs(3);
 /// Addresses count when none has come or gone for so long: DHCP and IPv6 autoconfiguration are two seconds apart.
 pub const ADDRESSES_SETTLE: Duration = Duration::from_secs(5);
 
+/// The same while the port has only IPv4 or only IPv6: the other may be slow, and the certificate should name both.
+pub const ADDRESSES_SETTLE_ONE_KIND: Duration = Duration::from_secs(10);
+
 /// Most addresses of the management port that are shown and certified.
 pub const MAX_ADDRESSES: usize = 16;
 

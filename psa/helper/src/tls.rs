@@ -71,7 +71,8 @@ pub struct Identity {
 }
 
 /// Reads key and certificate; makes the key where it is missing, and the certificate where it is missing, belongs to
-/// another key, lacks a name or an address, or is near its end. The key stays the same.
+/// another key, lacks the name or any address by which the machine can be reached, or is near its end. The key stays the
+/// same.
 ///
 /// # Errors
 /// When OpenSSL refuses or the files cannot be written.
@@ -122,10 +123,22 @@ fn is_good(certificate: &X509, key: &PKey<Private>, names: &Names, now: Timestam
         .is_ok_and(|soon| certificate.not_after().compare(&soon).is_ok_and(|o| o == Ordering::Greater))
         && Asn1Time::from_unix(now.as_second())
             .is_ok_and(|now| certificate.not_before().compare(&now).is_ok_and(|o| o != Ordering::Greater));
-    // Addresses come one by one and go with the cable: only one that is missing is worth another fingerprint.
     let certified = names_of(certificate);
-    let has_all = certified.dns == names.dns && names.addresses.iter().all(|a| certified.addresses.contains(a));
-    belongs && is_valid && has_all
+    belongs && is_valid && certified.dns == names.dns && leads_here(&certified.addresses, &names.addresses)
+}
+
+/// Says whether a certificate with these addresses still serves a machine that has those. Addresses come one by one and
+/// go with the cable, and somebody may be copying the fingerprint from the screen: a further address is not worth
+/// another certificate, the loss of all addresses of its kind (another DHCP lease) is.
+fn leads_here(certified: &[IpAddr], present: &[IpAddr]) -> bool {
+    // A scratch folder's certificate names the loopback too, which says nothing.
+    let lasting = |all: &[IpAddr]| all.iter().copied().filter(|address| !address.is_loopback()).collect::<Vec<_>>();
+    let (certified, present) = (lasting(certified), lasting(present));
+    [IpAddr::is_ipv4, IpAddr::is_ipv6].iter().all(|is_of_kind| {
+        let is_served = present.iter().filter(|a| is_of_kind(a)).any(|address| certified.contains(address));
+        let is_further_kind = !certified.is_empty() && !certified.iter().any(is_of_kind);
+        is_served || is_further_kind || !present.iter().any(is_of_kind)
+    })
 }
 
 /// The names that a certificate certifies.
@@ -233,6 +246,12 @@ mod tests {
             addressed,
             "a pulled cable changes nothing"
         );
+        for further in [&["192.0.2.7", "2001:db8::7"][..], &["192.0.2.7", "192.0.2.8"], &["2001:db8::7"]] {
+            assert_eq!(ensure(&disk, &names(further), at(1), [3; SERIAL]).unwrap(), addressed, "{further:?}");
+        }
+        let moved = ensure(&disk, &names(&["192.0.2.9", "2001:db8::7"]), at(1), [3; SERIAL]).unwrap();
+        assert_ne!(moved.fingerprint, addressed.fingerprint, "another lease");
+        let addressed = ensure(&disk, &names(&["192.0.2.7"]), at(1), [3; SERIAL]).unwrap();
         let late = ensure(&disk, &names(&["192.0.2.7"]), at(1 + 397 - 29), [4; SERIAL]).unwrap();
         assert_ne!(late.fingerprint, addressed.fingerprint);
         let earlier = ensure(&disk, &names(&["192.0.2.7"]), at(-1), [5; SERIAL]).unwrap();

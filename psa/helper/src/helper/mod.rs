@@ -245,9 +245,11 @@ impl Helper {
         let (seen, up) = (self.addresses()?, self.up());
         let mut watched = lock(&self.addresses);
         if watched.seen != seen {
-            *watched = Watched { seen, since: up, settled: std::mem::take(&mut watched.settled) };
+            *watched = Watched { seen: seen.clone(), since: up, settled: std::mem::take(&mut watched.settled) };
         }
-        if self.disk.is_scratch() || up.saturating_sub(watched.since) >= limits::ADDRESSES_SETTLE {
+        let has_both = seen.iter().any(IpAddr::is_ipv4) && seen.iter().any(IpAddr::is_ipv6);
+        let settle = if has_both { limits::ADDRESSES_SETTLE } else { limits::ADDRESSES_SETTLE_ONE_KIND };
+        if self.disk.is_scratch() || up.saturating_sub(watched.since) >= settle {
             watched.settled = watched.seen.clone();
         }
         Ok(watched.settled.clone())
