@@ -117,7 +117,8 @@ async fn a_change_that_met_another_ones_shows_both_and_keeps_what_was_typed() {
         assert_eq!(reply.status, 409);
         for text in [
             "Generation 3: Time, by berta at 14:00:00 WET, 3 min 10 s ago",
-            "<td class=\"wrap\">ntp9.example.net</td><td class=\"wrap\">ntp1.example.net</td>",
+            "data-head=\"In force\">ntp9.example.net</td>",
+            "data-head=\"Yours\">ntp1.example.net</td>",
             "name=\"base\" value=\"3\"",
             "name=\"server\" value=\"ntp2.example.net\"",
         ] {

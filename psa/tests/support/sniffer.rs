@@ -148,6 +148,8 @@ fn counters() -> Counters {
             ("decode".to_owned(), reasons(&[("not_ip", 8000), ("bad_checksum", 0)])),
             ("classify".to_owned(), reasons(&[("no_session", 379)])),
         ]),
+        evicted: BTreeMap::from([("calls".to_owned(), 0), ("pending_streams".to_owned(), 1204)]),
+        lost_here: 7,
         records_dropped: 0,
         sip_messages: 5000,
         sip_errors: 3,

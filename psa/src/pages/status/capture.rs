@@ -7,6 +7,7 @@ use crate::view::time::Clock;
 use jiff::Timestamp;
 use psa_model::network::{NetworkSettings, PortRole};
 use sniffer_core::query::{Counters, PortCounters, PortState, StoreState};
+use std::collections::BTreeMap;
 
 /// What is not known or does not apply.
 const UNKNOWN: &str = "–";
@@ -128,6 +129,8 @@ pub struct Totals {
     pub store: State,
     /// Stage, reason and count of packets that went no further.
     pub dropped: Vec<(String, String, String)>,
+    /// What was given up early because a table was full: "12 calls, 3 streams". Empty when nothing was.
+    pub evicted: String,
 }
 
 impl CaptureView {
@@ -144,7 +147,8 @@ impl CaptureView {
                 totals: None,
             };
         };
-        let lost: u64 = all.ports.iter().map(|port| port.kernel_dropped).fold(0, u64::saturating_add);
+        let by_ports: u64 = all.ports.iter().map(|port| port.kernel_dropped).fold(0, u64::saturating_add);
+        let lost = by_ports.max(all.lost_here);
         let state = if all.ports.is_empty() {
             State::with_next(Tone::Warn, "No port listens", "Fit a second port, and restart the machine.")
         } else if lost > 0 {
@@ -173,9 +177,17 @@ impl CaptureView {
             calls: count(all.calls),
             store: store(&all.store),
             dropped,
+            evicted: evicted(&all.evicted),
         };
         Self { state, totals: Some(totals) }
     }
+}
+
+fn evicted(tables: &BTreeMap<String, u64>) -> String {
+    let told = tables.iter().filter(|(_, entries)| **entries > 0);
+    told.map(|(table, entries)| format!("{} {}", count(*entries), foreign(&table.replace('_', " "))))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn store(state: &StoreState) -> State {
