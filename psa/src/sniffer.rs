@@ -32,7 +32,12 @@ impl Sniffer {
                 tracing::warn!(reason = ?message, "The sniffer could not answer for calls");
                 Err(Problem::NoSniffer(None))
             }
-            Response::Counters(_) | Response::Registrations { .. } => Err(Problem::NoSniffer(None)),
+            Response::Found { .. }
+            | Response::Call(_)
+            | Response::Capture { .. }
+            | Response::Storage(_)
+            | Response::Counters(_)
+            | Response::Registrations { .. } => Err(Problem::NoSniffer(None)),
         }
     }
 
@@ -44,7 +49,14 @@ impl Sniffer {
                 tracing::warn!(reason = ?message, "The sniffer could not answer for counters");
                 None
             }
-            Ok(Response::Calls { .. } | Response::Registrations { .. }) => None,
+            Ok(
+                Response::Calls { .. }
+                | Response::Found { .. }
+                | Response::Call(_)
+                | Response::Capture { .. }
+                | Response::Storage(_)
+                | Response::Registrations { .. },
+            ) => None,
             Err(error) => {
                 tracing::warn!(%error, "The sniffer does not answer");
                 None

@@ -38,16 +38,64 @@ pub const LOOK_PIECE: usize = 256;
 
 /// Records that wait for the store. At 1,000 calls a second it bridges ten seconds of a slow disk.
 pub const SINK_QUEUE: usize = 10_000;
-/// How often the store is made durable: what a power cut may cost.
+/// How long the store's thread waits for calls before it looks whether it is to stop.
 pub const STORE_FLUSH: Duration = Duration::from_secs(1);
+/// How long calls are gathered before they are committed: with the commit itself less than a second.
+pub const STORE_GROUP: Duration = Duration::from_millis(500);
 /// How often calls in progress are written to the store.
 pub const STORE_SNAPSHOT: Duration = Duration::from_secs(5);
-/// Calls kept in the store, about 600 bytes each; the oldest go first.
-pub const STORE_CALLS: u64 = 500_000;
-/// Bytes of one stored value. A summary is bounded by its texts and far smaller; more is damage.
-pub const STORE_VALUE: usize = 64 * 1024;
-/// Bytes of memory that sled may use for pages.
-pub const STORE_CACHE: u64 = 32 * 1024 * 1024;
+/// Calls kept in the store, about 2 kB each with their streams; the oldest go first.
+pub const STORE_CALLS: u64 = 20_000_000;
+/// Pause before a store that failed is opened again.
+pub const STORE_RETRY: Duration = Duration::from_secs(30);
+/// Calls whose end was told before they were given up: as many as can end while calls linger.
+pub const ENDED_CALLS: usize = 100_000;
+/// Calls of one write to the store, and of one step of deleting: a commit stays short.
+pub const STORE_BATCH: usize = 2000;
+/// Bytes of one stored value. A call's details are bounded by its streams and their time lines; more is damage.
+pub const STORE_VALUE: usize = 1024 * 1024;
+/// Bytes of memory that the database may use for pages.
+pub const STORE_CACHE: usize = 32 * 1024 * 1024;
+/// Bytes after which a page of the index is full: it and its key fit into a page of the database.
+pub const STORE_PAGE: usize = 3700;
+/// Ended calls whose index entries are in memory, about 700 bytes each, before they become a run.
+pub const STORE_RUN: usize = 20_000;
+/// Addresses by which one call is found.
+pub const STORE_ADDRESSES: usize = 16;
+/// Work that one search may do; more goes on with the next request. About 50 ms.
+pub const SEARCH_WORK: usize = 400_000;
+/// What reading a page of the index counts as, and looking at a call.
+pub const SEARCH_PAGE_WORK: usize = 100;
+/// What reading a call counts as.
+pub const SEARCH_CALL_WORK: usize = 40;
+/// Free bytes above the floor down to which the oldest is deleted: more than is written until the next look, at 100 MB/s.
+pub const FLOOR_ROOM: u64 = 1 << 30;
+/// How often age, size and free space are looked at.
+pub const RETENTION: Duration = Duration::from_secs(5);
+/// A rate of growth is measured in steps of this, over this time, and said after this one.
+pub const GROWTH_STEP: Duration = Duration::from_secs(60);
+/// See [`GROWTH_STEP`].
+pub const GROWTH_TIME: Duration = Duration::from_secs(3600);
+/// See [`GROWTH_STEP`].
+pub const GROWTH_LEAST: Duration = Duration::from_secs(300);
+/// Rows that the archive holds in memory, some 50 MB with all their streams: one row group of a file.
+pub const ARCHIVE_ROWS: usize = 10_000;
+/// Bytes of packets that a worker gathers before it hands them over: 1,000 calls fill a block of headers in about half a
+/// second, and each has some kilobytes of it.
+pub const PACKET_BLOCK: usize = 4 * 1024 * 1024;
+/// How long packets wait in a block that does not fill.
+pub const PACKET_WAIT: Duration = Duration::from_millis(500);
+/// Blocks that wait for the disk: 64 MiB of memory at most, some seconds of a slow disk at 1,000 calls.
+pub const PACKET_QUEUE: usize = 16;
+/// How long what was written may be not durable while nothing more comes.
+pub const PACKET_SYNC: Duration = Duration::from_millis(400);
+/// Bytes after which a segment is full: the unit of deleting.
+pub const PACKET_SEGMENT: u64 = 128 * 1024 * 1024;
+/// How much later than its place in the store says a packet may be: blocks of several workers, and RTP that overtook
+/// its signalling.
+pub const PACKET_DISORDER: Duration = Duration::from_secs(15);
+/// Calls that are marked because packets of theirs were dropped.
+pub const PACKET_MARKS: usize = 200_000;
 /// Ended calls kept in memory beside the store: shown when there is no store.
 pub const RECENT_CALLS: usize = 1000;
 
@@ -55,3 +103,5 @@ pub const RECENT_CALLS: usize = 1000;
 pub const QUERY_CLIENTS: usize = 16;
 /// How long a client of the query socket may be silent or slow.
 pub const QUERY_WAIT: Duration = Duration::from_secs(30);
+/// Bytes of a capture file that the query socket sends in one message.
+pub const QUERY_CHUNK: usize = 256 * 1024;

@@ -9,7 +9,10 @@ use std::{
 };
 
 use sniffer_core::{
-    query::{Counters, MAX_ANSWER, MAX_REQUEST, Request, Response, StoreState, body_length, frame},
+    query::{
+        CallFilter, CallKey, Comparison, Counters, MAX_ANSWER, MAX_REQUEST, NumberFilter, Party, Request, Response,
+        StoreState, body_length, frame,
+    },
     record::CallState,
 };
 
@@ -110,6 +113,37 @@ impl Daemon {
         Some(serde_json::from_slice(&body).unwrap())
     }
 
+    /// The packets of a call, by the query socket.
+    fn capture(&self, id: CallKey) -> Vec<(sniffer_core::time::Timestamp, Vec<u8>)> {
+        let mut stream = UnixStream::connect(self.folder.join("query.sock")).unwrap();
+        let request = serde_json::to_vec(&Request::Capture { id }).unwrap();
+        stream.write_all(&frame(&request, MAX_REQUEST).unwrap()).unwrap();
+        let mut next = || {
+            let mut header = [0; 4];
+            stream.read_exact(&mut header).unwrap();
+            let mut body = vec![0; body_length(header, MAX_ANSWER).unwrap()];
+            stream.read_exact(&mut body).unwrap();
+            body
+        };
+        assert_eq!(serde_json::from_slice::<Response>(&next()).unwrap(), Response::Capture { kept: true });
+        let mut bytes = Vec::new();
+        loop {
+            let part = next();
+            if part.is_empty() {
+                break;
+            }
+            bytes.extend(part);
+        }
+        let path = self.folder.join("cut.pcapng");
+        std::fs::write(&path, bytes).unwrap();
+        let mut file = sniffer::file::CaptureFile::open(&path).unwrap();
+        let mut packets = Vec::new();
+        while let Some(packet) = file.next_packet().unwrap() {
+            packets.push((packet.time, packet.frame.to_vec()));
+        }
+        packets
+    }
+
     fn log(&self) -> String {
         std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()
     }
@@ -182,13 +216,65 @@ fn a_replayed_call_is_shown_kept_over_a_kill_and_a_stop_and_never_logged() {
 }
 
 #[test]
+fn an_ended_call_is_kept_within_seconds_with_its_streams_and_packets_and_found_by_its_number() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut daemon = Daemon::start(folder.path(), true);
+    let number = NumberFilter { text: "47 12".into(), how: Comparison::Suffix, party: Party::Callee };
+    let filter = CallFilter { number: Some(number), states: vec![CallState::Completed], ..CallFilter::default() };
+    let search = Request::Search { limit: 5, before: None, filter: Box::new(filter.clone()) };
+    #[expect(clippy::disallowed_methods, reason = "how long it takes in real time is what is tested")]
+    let begin = SystemTime::now();
+    let found = daemon.ask_until(&search, |response| match response {
+        Response::Found { calls, next: None } => calls.into_iter().next(),
+        _ => None,
+    });
+    // The file takes 0.7 s, the call lingers 32 s in the engine, and snapshots come every 5 s.
+    let waited = begin.elapsed().unwrap();
+    assert!(waited < Duration::from_secs(20), "{waited:?}");
+    let other =
+        CallFilter { number: Some(NumberFilter { text: "4711".into(), ..filter.number.clone().unwrap() }), ..filter };
+    let none = daemon.ask(&Request::Search { limit: 5, before: None, filter: Box::new(other) });
+    assert!(matches!(none, Some(Response::Found { calls, next: None }) if calls.is_empty()));
+    let Some(Response::Call(Some(call))) = daemon.ask(&Request::Call { id: found.id }) else { panic!("no call") };
+    assert_eq!((call.streams.len(), call.streams[0].packets), (1, 60));
+    assert_eq!(call.record.unwrap().call_id, "c1");
+    // Packets reach the disk at most a second later.
+    let mut packets = Vec::new();
+    for _ in 0..100 {
+        std::thread::sleep(Duration::from_millis(100));
+        packets = daemon.capture(found.id);
+        if packets.len() == 63 {
+            break;
+        }
+    }
+    assert_eq!(packets.len(), 63, "{}", daemon.log());
+    assert!(packets.is_sorted_by_key(|(time, _)| *time));
+    let lengths: Vec<usize> = packets.iter().map(|(_, frame)| frame.len()).collect();
+    assert!(lengths[0] > 150 && lengths[62] > 150, "signalling in full: {lengths:?}");
+    assert!(lengths[2..62].iter().all(|length| *length == 20 + 8 + 12), "media as headers: {lengths:?}");
+    let report = daemon.ask_until(&Request::Storage, |response| match response {
+        Response::Storage(report) if report.kinds.len() == 4 => Some(report),
+        _ => None,
+    });
+    let bytes = |kind: &str| report.kinds.iter().find(|found| found.kind == kind).map(|found| found.bytes);
+    assert!(bytes("calls") > Some(0) && bytes("signalling") > Some(0) && bytes("media") > Some(0), "{report:?}");
+    assert!(
+        report.total > report.free && report.floor > 0 && !report.packets_stopped && report.packets_dropped.is_empty()
+    );
+    assert_eq!(daemon.end(nix::sys::signal::Signal::SIGTERM), Some(0), "{}", daemon.log());
+    for private in ["4711", "4712", "sip:", "192.0.2.", "c1"] {
+        assert!(!daemon.log().contains(private), "{private:?} in the log: {}", daemon.log());
+    }
+}
+
+#[test]
 fn a_store_that_cannot_be_opened_is_said_and_calls_are_shown_all_the_same() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("store"), "a file in the place of the folder").unwrap();
     let mut daemon = Daemon::start(folder.path(), true);
     let message = daemon.ask_until(&Request::Counters, |response| match counters(response)?.store {
         StoreState::Failed { message } => Some(message),
-        StoreState::Ok { .. } | StoreState::Off => None,
+        StoreState::Ok { .. } | StoreState::Damaged { .. } | StoreState::Off => None,
     });
     assert!(message.contains("store"), "{message}");
     let list = Request::Calls { limit: 10, before: None };

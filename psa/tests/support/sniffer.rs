@@ -113,6 +113,9 @@ impl FakeSniffer {
             stream.read_exact(&mut body).await.unwrap();
             let answer = match serde_json::from_slice(&body).unwrap() {
                 Request::Calls { limit, before } => self.page(limit, before),
+                Request::Search { .. } | Request::Call { .. } | Request::Capture { .. } | Request::Storage => {
+                    Response::Error { message: "the pages do not ask for this".into() }
+                }
                 Request::Counters => Response::Counters(Box::new(counters())),
                 Request::Registrations { .. } => Response::Error { message: "not here".into() },
             };
@@ -159,6 +162,8 @@ fn counters() -> Counters {
         calls_in_progress: 1,
         streams_active: 2,
         registrations: 4,
+        evicted: std::collections::BTreeMap::new(),
+        lost_here: 0,
         store: StoreState::Ok { calls: 18_402 },
     }
 }

@@ -16,6 +16,7 @@ pub mod record;
 pub mod rtcp;
 pub mod rtp;
 pub mod sdp;
+pub mod search;
 pub mod sip;
 mod slab;
 pub mod time;

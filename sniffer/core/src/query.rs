@@ -15,8 +15,9 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+pub use crate::search::{CallFilter, Comparison, NumberFilter, Party};
 use crate::{
-    record::{CallState, DroppedByStage, RegistrationRecord},
+    record::{CallRecord, CallState, DroppedByStage, RegistrationRecord, StreamRecord},
     time::Timestamp,
 };
 
@@ -28,7 +29,7 @@ pub const MAX_ANSWER: u32 = 4 * 1024 * 1024;
 pub const MAX_ROWS: u16 = 1000;
 
 /// What can be asked.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Request {
     /// Calls in progress and ended, newest start first. Answered by [`Response::Calls`].
@@ -39,8 +40,31 @@ pub enum Request {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         before: Option<CallKey>,
     },
+    /// Kept calls that fit a filter, newest start first. Answered by [`Response::Found`].
+    Search {
+        /// How many at most; see [`MAX_ROWS`].
+        limit: u16,
+        /// Only calls before this one: `next` of the answer before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        before: Option<CallKey>,
+        /// Which calls.
+        #[serde(default)]
+        filter: Box<CallFilter>,
+    },
+    /// A kept call with its streams. Answered by [`Response::Call`].
+    Call {
+        /// Which one.
+        id: CallKey,
+    },
+    /// The packets of a kept call as a pcapng file. Answered by [`Response::Capture`].
+    Capture {
+        /// Which one.
+        id: CallKey,
+    },
     /// Everything that is counted. Answered by [`Response::Counters`].
     Counters,
+    /// What is kept of each kind, and for how long there is room. Answered by [`Response::Storage`].
+    Storage,
     /// Registrations seen lately, newest activity first. Answered by [`Response::Registrations`].
     Registrations {
         /// How many at most; see [`MAX_ROWS`].
@@ -59,8 +83,26 @@ pub enum Response {
         /// There are older ones: ask again with `before` set to the last row's `id`.
         more: bool,
     },
+    /// Calls that fit a filter.
+    Found {
+        /// The calls, newest start first. There may be fewer than asked for, even none, while `next` is there: the work
+        /// for one answer is bounded.
+        calls: Vec<CallSummary>,
+        /// Ask again with `before` set to this; none when everything was looked at.
+        next: Option<CallKey>,
+    },
+    /// A call; none when it is not kept.
+    Call(Option<Box<CallDetail>>),
+    /// A capture file follows: messages of raw bytes with their length before them, each at most [`MAX_ANSWER`] long.
+    /// An empty one is the end; a connection that closes before has cut the file.
+    Capture {
+        /// Packets were kept for this call; without them the file is empty.
+        kept: bool,
+    },
     /// What is counted.
     Counters(Box<Counters>),
+    /// What is kept.
+    Storage(Box<StorageReport>),
     /// Registrations, newest activity first.
     Registrations {
         /// The registrations.
@@ -189,6 +231,58 @@ pub struct DirectionQuality {
     pub mos: Option<f32>,
 }
 
+/// A call with everything that is kept of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CallDetail {
+    /// Its row of the list.
+    pub summary: CallSummary,
+    /// The call as `sniffer read --json` prints it; none while it is in progress.
+    pub record: Option<CallRecord>,
+    /// Its streams in the order in which they came; none while it is in progress.
+    pub streams: Vec<StreamRecord>,
+}
+
+/// What is kept on the disk.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct StorageReport {
+    /// Bytes that may still be written to the file system.
+    pub free: u64,
+    /// Its size in bytes.
+    pub total: u64,
+    /// Free bytes below which no packet is kept and the oldest things are deleted.
+    pub floor: u64,
+    /// Keeping packets is stopped because free space has reached the floor.
+    pub packets_stopped: bool,
+    /// Each kind of thing that is kept.
+    pub kinds: Vec<KindReport>,
+    /// Packets that were not kept, by reason.
+    pub packets_dropped: std::collections::BTreeMap<String, u64>,
+    /// Blocks, files and values that were damaged and passed over or cut since start.
+    pub damaged: u64,
+}
+
+/// What is kept of one kind: `calls`, `archive`, `signalling`, `media`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct KindReport {
+    /// Its name.
+    pub kind: String,
+    /// Bytes on the disk.
+    pub bytes: u64,
+    /// Most bytes it may take.
+    pub limit_bytes: u64,
+    /// Days for which it is kept at most.
+    pub limit_days: u32,
+    /// Time of the oldest thing that is kept.
+    pub oldest: Option<Timestamp>,
+    /// Bytes that a day adds, by the last hour's rate; none in the first minutes.
+    pub bytes_a_day: Option<u64>,
+    /// Days until its room is full and the oldest is deleted for want of room; none when the rate is not known or
+    /// everything is deleted for its age before.
+    pub full_in_days: Option<f64>,
+    /// Bytes deleted since start.
+    pub deleted_bytes: u64,
+}
+
 /// Everything the sniffer counts, since it was started. For the whole:
 /// `received` = `delivered` + `waiting` + the sum of all of `dropped`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -276,6 +370,13 @@ pub enum StoreState {
         /// Calls in the store.
         calls: u64,
     },
+    /// Calls are kept, but some that had been kept are lost or cannot be read.
+    Damaged {
+        /// Calls in the store.
+        calls: u64,
+        /// What is damaged, for a person.
+        message: String,
+    },
     /// No store is set: calls are only in memory.
     Off,
     /// The store cannot be used: calls are shown while in progress and then forgotten.
@@ -352,6 +453,10 @@ mod tests {
     fn every_request_reads_back_and_unknown_ones_are_refused() {
         for request in [
             Request::Calls { limit: 9, before: Some(CallKey::new(Timestamp::from_parts(7, 0), "x")) },
+            Request::Search { limit: 1, before: None, filter: Box::default() },
+            Request::Call { id: CallKey::from_bytes([7; 16]) },
+            Request::Capture { id: CallKey::from_bytes([9; 16]) },
+            Request::Storage,
             Request::Counters,
             Request::Registrations { limit: 3 },
         ] {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, de};
 use thiserror::Error;
 
 use super::engine_config::{Tables, Timeouts, Workers};
-use crate::limits;
+use crate::{limits, packets::MediaKept, retention::Bound};
 
 /// What is set.
 #[derive(Clone, Debug, Deserialize)]
@@ -26,8 +26,11 @@ pub struct Config {
     /// Path of the query socket.
     pub socket: PathBuf,
     /// Calls kept in the store.
-    #[serde(default = "default_keep")]
+    #[serde(default = "default_keep", deserialize_with = "some_calls")]
     pub keep_calls: u64,
+    /// What is kept beside, and for how long.
+    #[serde(default)]
+    pub keep: Keep,
     /// Count RTP that no signalling announces as streams.
     #[serde(default)]
     pub rtp_without_sip: bool,
@@ -47,6 +50,72 @@ pub struct Config {
 
 fn default_keep() -> u64 {
     limits::STORE_CALLS
+}
+
+fn some_calls<'de, D: Deserializer<'de>>(input: D) -> Result<u64, D::Error> {
+    match u64::deserialize(input)? {
+        0 => Err(de::Error::custom("0 calls are none: leave \"store\" out to keep none")),
+        calls => Ok(calls),
+    }
+}
+
+/// What is kept, and for how long. The defaults suit a disk of one terabyte; on a smaller one the floor of free space
+/// decides. A kind with no gigabytes is not kept at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Keep {
+    /// Calls and streams in the store.
+    #[serde(deserialize_with = "some_room")]
+    pub calls: Bound,
+    /// The hourly Parquet files.
+    pub archive: Bound,
+    /// Packets of signalling.
+    pub signalling: Bound,
+    /// Packets of media.
+    pub media: Bound,
+    /// How much of each media packet.
+    pub media_packets: MediaKept,
+    /// Gigabytes that stay free on the disk. Without it a twentieth of the disk, at most 20.
+    pub free_gigabytes: Option<u64>,
+}
+
+fn some_room<'de, D: Deserializer<'de>>(input: D) -> Result<Bound, D::Error> {
+    match Bound::deserialize(input)? {
+        Bound { gigabytes: 0, .. } => {
+            Err(de::Error::custom("calls need at least 1 gigabyte: leave \"store\" out to keep none"))
+        }
+        bound => Ok(bound),
+    }
+}
+
+impl Default for Keep {
+    fn default() -> Self {
+        Self {
+            calls: Bound { days: 90, gigabytes: 50 },
+            archive: Bound { days: 730, gigabytes: 100 },
+            signalling: Bound { days: 30, gigabytes: 300 },
+            media: Bound { days: 7, gigabytes: 400 },
+            media_packets: MediaKept::Headers,
+            free_gigabytes: None,
+        }
+    }
+}
+
+impl Keep {
+    /// Free bytes that stay free on a disk of this size.
+    #[must_use]
+    pub fn floor(&self, total: u64) -> u64 {
+        match self.free_gigabytes {
+            Some(gigabytes) => gigabytes.saturating_mul(1_000_000_000),
+            None => (total / 20).min(20_000_000_000),
+        }
+    }
+
+    /// Media as it is kept: none where it has no room.
+    #[must_use]
+    pub fn media_kept(&self) -> MediaKept {
+        if self.media.gigabytes == 0 { MediaKept::None } else { self.media_packets }
+    }
 }
 
 impl Config {
@@ -147,10 +216,25 @@ mod tests {
             r#"{"ports":["a name"],"socket":"/s"}"#,
             r#"{"ports":["sixteen-letters-x"],"socket":"/s"}"#,
             r#"{"ports":[],"socket":"/s","prots":[]}"#,
+            r#"{"ports":[],"socket":"/s","keep_calls":0}"#,
+            r#"{"ports":[],"socket":"/s","keep":{"calls":{"days":5,"gigabytes":0}}}"#,
+            r#"{"ports":[],"socket":"/s","keep":{"media":{"days":5}}}"#,
+            r#"{"ports":[],"socket":"/s","keep":{"media_packets":"some"}}"#,
         ] {
             assert!(Config::parse(text.as_bytes()).is_err(), "{text}");
         }
         assert!(Config::parse(br#"{"ports":[],"socket":"/s"}"#).is_ok());
+    }
+
+    #[test]
+    fn what_is_kept_can_be_set_in_part_and_an_error_names_the_setting() {
+        let text = br#"{"ports":[],"socket":"/s","keep":{"media":{"days":2,"gigabytes":0},"media_packets":"full","free_gigabytes":5}}"#;
+        let keep = Config::parse(text).unwrap().keep;
+        assert_eq!((keep.media_kept(), keep.floor(1 << 40), keep.calls), (MediaKept::None, 5_000_000_000, Keep::default().calls));
+        assert_eq!(Keep::default().floor(100_000_000_000), 5_000_000_000);
+        let error = Config::parse(br#"{"ports":[],"socket":"/s","keep":{"archive":{"days":0,"gigabytes":5}}}"#).unwrap_err();
+        assert_eq!(error.field, "keep.archive", "{error}");
+        assert!(error.message.contains("1 to 36500"), "{error}");
     }
 
     #[test]

@@ -11,10 +11,10 @@ use std::{
 use sniffer_core::{
     decode::LinkType,
     engine::{
-        Collected, Engine, EngineCounters, EndedCall, Event, FrameMeta, FrameUse, Owner, Settings, SipFrame, ToMedia,
+        CallSerial, Collected, Engine, EngineCounters, EndedCall, Event, FrameMeta, FrameUse, Owner, Settings, SipFrame, ToMedia,
         ToOwner, Worker,
     },
-    record::RegistrationRecord,
+    record::{CallState, RegistrationRecord},
     time::Timestamp,
 };
 
@@ -175,7 +175,7 @@ impl Engines {
 
     /// One round of the owner of signalling, which waits at most so long for something to do. `seen` is given each SIP
     /// message with its owner.
-    pub fn pump(&self, now: Timestamp, longest: Duration, seen: &mut impl FnMut(&SipFrame, FrameUse)) -> Vec<Event> {
+    pub fn pump(&self, now: Timestamp, longest: Duration, seen: &mut dyn FnMut(&SipFrame, FrameUse)) -> Vec<Event> {
         let Kind::Many(many) = &self.kind else { return Vec::new() };
         let mail = {
             let waited = many.bell.wait_timeout_while(lock(&many.inbox), longest, |inbox| inbox.is_empty());
@@ -188,7 +188,7 @@ impl Engines {
                 Mail::Clock(worker, time) => owner.clock(worker, time),
             }
         }
-        owner.release(now, seen);
+        owner.release(now, &mut |sip, used| seen(sip, used));
         owner.advance(now);
         while let Some(command) = owner.next_command() {
             let told = many.desks.iter().filter(|desk| desk.post(&command)).count();
@@ -202,7 +202,7 @@ impl Engines {
     }
 
     /// Carries everything to its place that is still between threads: no reader works any more.
-    pub fn drain(&self, now: Timestamp, seen: &mut impl FnMut(&SipFrame, FrameUse)) -> Vec<Event> {
+    pub fn drain(&self, now: Timestamp, seen: &mut dyn FnMut(&SipFrame, FrameUse)) -> Vec<Event> {
         let mut all = Vec::new();
         // To the owner, back to the workers, and the streams of ended calls to the owner again.
         for _ in 0..4 {
@@ -242,6 +242,27 @@ impl Engines {
         }
         let owner = lock(&many.owner);
         calls.into_iter().zip(parts).map(|(call, parts)| owner.join(call, parts)).collect()
+    }
+
+    /// Where a call that is tracked stands.
+    #[must_use]
+    pub fn call_state(&self, call: CallSerial) -> Option<CallState> {
+        match &self.kind {
+            Kind::One(engine) => lock(engine).call_state(call),
+            Kind::Many(many) => lock(&many.owner).call_state(call),
+        }
+    }
+
+    /// A call that is tracked, with its streams as they are.
+    #[must_use]
+    pub fn call(&self, call: CallSerial) -> Option<EndedCall> {
+        let many = match &self.kind {
+            Kind::One(engine) => return lock(engine).call(call),
+            Kind::Many(many) => many,
+        };
+        let closed = lock(&many.owner).call(call)?;
+        let parts = many.desks.iter().map(|desk| lock(&desk.worker).look(call)).collect();
+        Some(lock(&many.owner).join(closed, parts))
     }
 
     /// All registrations that are tracked.
@@ -331,8 +352,6 @@ impl Many {
 
 #[cfg(test)]
 mod tests {
-    use sniffer_core::record::CallState;
-
     use super::*;
 
     fn at(millis: i64) -> Timestamp {

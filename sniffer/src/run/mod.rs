@@ -8,6 +8,7 @@
 mod config;
 mod engine_config;
 mod engines;
+mod keeper;
 mod notify;
 mod port;
 mod query;
@@ -64,9 +65,10 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     let opener = port::opener()?;
     caps_drop();
 
-    let (sink, records) = sink::queue();
-    let shared = Arc::new(Shared::new(&config, now(), sink));
-    let store = sink::spawn(&config, Arc::clone(&shared), records)?;
+    let (sinks, calls) = sink::Sinks::new();
+    let packets = sink::spawn_packets(&config, &sinks)?;
+    let shared = Arc::new(Shared::new(&config, now(), sinks));
+    let store = sink::spawn(&config, Arc::clone(&shared), calls)?;
     query::spawn(&config, Arc::clone(&shared))?;
     let mut threads = Vec::new();
     for place in 0..config.ports.len() {
@@ -96,9 +98,11 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     }
     shared.drain(now());
     shared.snapshot();
-    shared.close_sink();
-    if store.join().is_err() {
-        tracing::error!("The store's thread ended by a panic");
+    shared.close_sinks();
+    for thread in packets.into_iter().chain([store]) {
+        if thread.join().is_err() {
+            tracing::error!("A thread of the stores ended by a panic");
+        }
     }
     // A stale socket is removed at the next start; a systemd unit removes its runtime folder anyway.
     if let Err(error) = std::fs::remove_file(&config.socket) {
@@ -133,6 +137,7 @@ fn clock(shared: Arc<Shared>) -> Result<thread::JoinHandle<()>> {
         let mut beat = 0_u64;
         while !shared.wait_for_stop(Duration::from_millis(250)) {
             shared.advance(now());
+            shared.sinks.idle(now());
             beat = beat.saturating_add(1);
             if beat.is_multiple_of(beats) {
                 shared.snapshot();

@@ -11,7 +11,7 @@ use caps::{CapSet, Capability, CapsHashSet};
 use sniffer_core::{query::PortState, time::Timestamp};
 use tracing::{info, warn};
 
-use super::{Open, Shared, now};
+use super::{sink::Tap, Open, Shared, now};
 use crate::{
     capture::{self, CaptureError, Layout, Link, Ring},
     limits,
@@ -72,7 +72,8 @@ pub fn spawn(shared: Arc<Shared>, fanout: Fanout, opener: mpsc::Sender<Open>) ->
     let Fanout { place, worker, group } = fanout;
     let thread = Builder::new().name(format!("port-{place}-{worker}")).spawn(move || {
         let Some(name) = shared.with_port(place, |port| port.name.clone()) else { return };
-        let mut reader = Reader { shared: &shared, place, worker, name, asked: now() };
+        let tap = shared.sinks.tap();
+        let mut reader = Reader { shared: &shared, place, worker, name, asked: now(), tap };
         while !shared.is_stopping() {
             match open(&opener, &reader.name, group) {
                 Ok(ring) => reader.read(ring),
@@ -102,6 +103,8 @@ struct Reader<'a> {
     name: String,
     /// When the kernel was last asked what it dropped.
     asked: Timestamp,
+    /// The way of its packets to the packet store.
+    tap: Tap,
 }
 
 impl Reader<'_> {
@@ -131,6 +134,7 @@ impl Reader<'_> {
                 self.statistics(&ring);
                 continue;
             }
+            self.tap.idle(now());
             if let Err(error) = ring.wait(limits::POLL_WAIT) {
                 self.set_state(PortState::Failed { message: format!("wait for packets: {error}") });
                 return;
@@ -151,12 +155,16 @@ impl Reader<'_> {
     fn burst(&mut self, ring: &mut Ring) -> bool {
         let link = ring.link_type();
         let mut frames = 0_u64;
+        let tap = &mut self.tap;
         let ready = self.shared.burst(self.worker, |turn| {
             ring.next_block(|frame| {
-                turn.frame(link, frame.meta, frame.bytes);
+                if let Some(used) = turn.frame(link, frame.meta, frame.bytes) {
+                    tap.frame(link, frame.meta, frame.bytes, used);
+                }
                 frames = frames.saturating_add(1);
             })
         });
+        self.shared.tell_ends(&mut self.tap);
         self.shared.with_port(self.place, |port| port.delivered = port.delivered.saturating_add(frames));
         ready.unwrap_or(false)
     }

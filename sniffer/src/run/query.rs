@@ -3,7 +3,7 @@
 
 use std::{
     fs,
-    io::{self, Read, Write},
+    io::{self, BufWriter, Read, Write},
     os::unix::{
         fs::PermissionsExt,
         net::{UnixListener, UnixStream},
@@ -16,11 +16,14 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use sniffer_core::query::{MAX_ANSWER, MAX_REQUEST, MAX_ROWS, Request, Response, body_length, frame};
+use sniffer_core::query::{CallKey, MAX_ANSWER, MAX_REQUEST, MAX_ROWS, Request, Response, body_length, frame};
 use tracing::{debug, warn};
 
 use super::{Config, Shared, now};
-use crate::limits;
+use crate::{
+    limits,
+    packets::{PcapngWriter, Wanted},
+};
 
 /// Makes the socket and starts the thread that takes connections. It ends with the process.
 pub fn spawn(config: &Config, shared: Arc<Shared>) -> Result<()> {
@@ -83,11 +86,46 @@ fn serve(mut stream: UnixStream, shared: &Shared) -> io::Result<()> {
         let length = body_length(header, MAX_REQUEST).map_err(io::Error::other)?;
         let mut body = vec![0; length];
         stream.read_exact(&mut body)?;
-        let response = match serde_json::from_slice::<Request>(&body) {
-            Ok(request) => answer(&request, shared),
+        let request = serde_json::from_slice::<Request>(&body);
+        let response = match &request {
+            Ok(request) => answer(request, shared),
             Err(error) => Response::Error { message: format!("the request cannot be read: {error}") },
         };
+        let is_capture = matches!(response, Response::Capture { .. });
         stream.write_all(&encode(response)?)?;
+        if let (Ok(Request::Capture { id }), true) = (request, is_capture) {
+            send_capture(&mut stream, shared, id)?;
+        }
+    }
+}
+
+/// Sends the packets of a call as messages of raw bytes, and an empty one at the end.
+fn send_capture(stream: &mut UnixStream, shared: &Shared, id: CallKey) -> io::Result<()> {
+    let mut writer = PcapngWriter::new(BufWriter::with_capacity(limits::QUERY_CHUNK, Chunks(&mut *stream)))?;
+    let call = shared.call(id).map_err(io::Error::other)?;
+    if let (Some((call, Some(packets))), Some(store)) = (call, shared.sinks.packets()) {
+        // Of a call in progress everything up to this moment.
+        let end = call.summary.end.unwrap_or_else(now);
+        let wanted = Wanted { run: packets.run, call: packets.serial, start: call.summary.start, end };
+        store.cut(&wanted, |packet| writer.packet(packet))?;
+    }
+    writer.finish()?.into_inner().map_err(io::IntoInnerError::into_error)?;
+    stream.write_all(&[0; 4])
+}
+
+/// Each write is a message with its length before it.
+struct Chunks<'a>(&'a mut UnixStream);
+
+impl Write for Chunks<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if !bytes.is_empty() {
+            self.0.write_all(&frame(bytes, MAX_ANSWER).map_err(io::Error::other)?)?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -97,6 +135,21 @@ fn answer(request: &Request, shared: &Shared) -> Response {
             Ok((calls, more)) => Response::Calls { calls, more },
             Err(error) => Response::Error { message: format!("{error:#}") },
         },
+        Request::Search { limit, before, filter } => {
+            match shared.search(filter, usize::from((*limit).min(MAX_ROWS)), *before) {
+                Ok(found) => Response::Found { calls: found.calls, next: found.next },
+                Err(error) => Response::Error { message: format!("{error:#}") },
+            }
+        }
+        Request::Call { id } => match shared.call(*id) {
+            Ok(call) => Response::Call(call.map(|(call, _)| Box::new(call))),
+            Err(error) => Response::Error { message: format!("{error:#}") },
+        },
+        Request::Capture { id } => match shared.call(*id) {
+            Ok(call) => Response::Capture { kept: call.is_some_and(|(_, packets)| packets.is_some()) },
+            Err(error) => Response::Error { message: format!("{error:#}") },
+        },
+        Request::Storage => Response::Storage(Box::new(shared.sinks.report())),
         Request::Counters => Response::Counters(Box::new(shared.counters(now()))),
         Request::Registrations { limit } => {
             let mut registrations = shared.registrations();
@@ -123,7 +176,15 @@ fn encode(mut response: Response) -> io::Result<Vec<u8>> {
                     registrations.truncate(registrations.len() / 2);
                     *more = true;
                 }
+                Response::Found { calls, next } if calls.len() > 1 => {
+                    calls.truncate(calls.len() / 2);
+                    *next = calls.last().map(|call| call.id);
+                }
                 Response::Calls { .. }
+                | Response::Found { .. }
+                | Response::Call(_)
+                | Response::Capture { .. }
+                | Response::Storage(_)
                 | Response::Registrations { .. }
                 | Response::Counters(_)
                 | Response::Error { .. } => {

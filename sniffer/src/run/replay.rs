@@ -36,6 +36,7 @@ pub fn spawn(shared: Arc<Shared>, file: PathBuf, repeat: bool) -> Result<JoinHan
 
 fn feed(shared: &Shared, path: &Path) -> Result<()> {
     let mut file = CaptureFile::open(path).with_context(|| format!("open {}", path.display()))?;
+    let mut tap = shared.sinks.tap();
     let begin = now();
     let mut first: Option<Timestamp> = None;
     while let Some(packet) = file.next_packet().with_context(|| format!("read {}", path.display()))? {
@@ -44,7 +45,11 @@ fn feed(shared: &Shared, path: &Path) -> Result<()> {
         if shared.wait_for_stop(time.since(now())) {
             return Ok(());
         }
-        shared.burst(0, |turn| turn.frame(packet.link, FrameMeta { time, vlan: None }, packet.frame));
+        let meta = FrameMeta { time, vlan: None };
+        if let Some(Some(used)) = shared.burst(0, |turn| turn.frame(packet.link, meta, packet.frame)) {
+            tap.frame(packet.link, meta, packet.frame, used);
+        }
+        shared.tell_ends(&mut tap);
     }
     Ok(())
 }

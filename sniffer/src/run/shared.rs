@@ -2,26 +2,26 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    sync::{
-        Condvar, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-        mpsc::{SyncSender, TrySendError},
-    },
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use sniffer_core::{
-    engine::{EndedCall, Event, Settings},
-    query::{CallKey, CallSummary, Counters, PortCounters, PortState, StoreState},
-    record::RegistrationRecord,
+    engine::{EndedCall, Event, FrameMeta, FrameUse, Settings, SipFrame},
+    query::{CallDetail, CallFilter, CallKey, CallSummary, Counters, PortCounters, PortState},
+    record::{CallState, RegistrationRecord},
     time::Timestamp,
 };
 
 use super::{
     Config,
     engines::{Engines, Turn},
+    sink::{Sinks, Tap},
 };
-use crate::{limits, store::Store};
+use crate::{
+    limits,
+    store::{Found, PacketsOf, Store},
+};
 
 /// See the module's text.
 #[derive(Debug)]
@@ -30,9 +30,10 @@ pub struct Shared {
     engines: Engines,
     ports: Mutex<Vec<PortCounters>>,
     recent: Mutex<VecDeque<CallSummary>>,
-    sink: Mutex<Option<SyncSender<CallSummary>>>,
-    sink_full: AtomicU64,
-    store: Mutex<(StoreState, Option<Store>)>,
+    /// The ways to the sinks.
+    pub sinks: Arc<Sinks>,
+    /// The way of SIP messages that the owner of signalling has seen.
+    signalling: Mutex<Tap>,
     stopping: Mutex<bool>,
     stopped: Condvar,
 }
@@ -45,7 +46,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Shared {
     /// Begins with everything at zero.
     #[must_use]
-    pub fn new(config: &Config, now: Timestamp, sink: SyncSender<CallSummary>) -> Self {
+    pub fn new(config: &Config, now: Timestamp, sinks: Arc<Sinks>) -> Self {
         // The hash seed is only to be unknown to who sends packets: the start's nanoseconds and this process's place in
         // memory are.
         let here = std::ptr::from_ref(config).addr();
@@ -63,9 +64,8 @@ impl Shared {
             engines: Engines::new(settings, config.workers.get()),
             ports: Mutex::new(ports.collect()),
             recent: Mutex::new(VecDeque::new()),
-            sink: Mutex::new(Some(sink)),
-            sink_full: AtomicU64::new(0),
-            store: Mutex::new((StoreState::Off, None)),
+            signalling: Mutex::new(sinks.tap()),
+            sinks,
             stopping: Mutex::new(false),
             stopped: Condvar::new(),
         }
@@ -85,12 +85,40 @@ impl Shared {
 
     /// One round of the owner of signalling.
     pub fn pump(&self, now: Timestamp) {
-        self.ended(self.engines.pump(now, limits::OWNER_WAIT, &mut |_, _| {}));
+        self.with_signalling(now, |seen| self.engines.pump(now, limits::OWNER_WAIT, seen));
     }
 
     /// Carries everything that is still between threads to its place.
     pub fn drain(&self, now: Timestamp) {
-        self.ended(self.engines.drain(now, &mut |_, _| {}));
+        self.with_signalling(now, |seen| self.engines.drain(now, seen));
+    }
+
+    fn with_signalling(&self, now: Timestamp, work: impl FnOnce(&mut dyn FnMut(&SipFrame, FrameUse)) -> Vec<Event>) {
+        let mut tap = lock(&self.signalling);
+        let events = work(&mut |sip, used| {
+            tap.frame(sip.link, FrameMeta { time: sip.time, vlan: None }, &sip.frame, used);
+        });
+        tap.idle(now);
+        self.tell_ends(&mut tap);
+        drop(tap);
+        self.ended(events);
+    }
+
+    /// Hands calls that ended by one of a reader's frames to the store at once: the engine watches them for some time
+    /// more.
+    pub fn tell_ends(&self, tap: &mut Tap) {
+        for call in tap.take_touched() {
+            match self.engines.call_state(call).map(CallState::is_final) {
+                Some(true) if self.sinks.is_first_end(call) => {
+                    if let Some(call) = self.engines.call(call) {
+                        self.sinks.progress(call);
+                    }
+                }
+                // A call that was refused for want of a password goes on.
+                Some(false) => self.sinks.goes_on(call),
+                Some(true) | None => {}
+            }
+        }
     }
 
     /// Takes note that a ring lost packets between two times.
@@ -103,8 +131,12 @@ impl Shared {
         for event in events {
             let call: EndedCall = match event {
                 Event::Call(call) => *call,
+                Event::Adopted { stream, call } => {
+                    self.sinks.adopted(stream, call, super::now());
+                    continue;
+                }
                 // Streams without a call and registrations are shown while they are tracked; only calls are kept.
-                Event::Stream { .. } | Event::Registration(_) | Event::Adopted { .. } => continue,
+                Event::Stream { .. } | Event::Registration(_) => continue,
             };
             let mut recent = lock(&self.recent);
             if recent.len() == limits::RECENT_CALLS {
@@ -112,17 +144,7 @@ impl Shared {
             }
             recent.push_back(call.summary.clone());
             drop(recent);
-            self.sink(call.summary);
-        }
-    }
-
-    /// Gives a call to the sink; a full queue counts and never waits.
-    fn sink(&self, call: CallSummary) {
-        let sink = lock(&self.sink);
-        if let Some(sender) = sink.as_ref()
-            && let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = sender.try_send(call)
-        {
-            self.sink_full.fetch_add(1, Ordering::Relaxed);
+            self.sinks.ended(call);
         }
     }
 
@@ -134,13 +156,15 @@ impl Shared {
     /// Gives all tracked calls to the sink as they are, so that they survive a power cut.
     pub fn snapshot(&self) {
         for call in self.engines.calls() {
-            self.sink(call.summary);
+            self.sinks.progress(call);
         }
     }
 
-    /// Lets the sink's thread end once it has written what waits.
-    pub fn close_sink(&self) {
-        lock(&self.sink).take();
+    /// Lets the threads of the sinks end once they have written what waits.
+    pub fn close_sinks(&self) {
+        // What the tap still holds goes before.
+        *lock(&self.signalling) = self.sinks.tap();
+        self.sinks.close();
     }
 
     /// Tells all threads to stop.
@@ -166,11 +190,6 @@ impl Shared {
         lock(&self.ports).get_mut(place).map(work)
     }
 
-    /// Sets how the store is.
-    pub fn set_store(&self, state: StoreState, store: Option<Store>) {
-        *lock(&self.store) = (state, store);
-    }
-
     /// The newest calls, those in memory and those in the store; memory is fresher. The second part says whether there
     /// are more.
     ///
@@ -178,7 +197,7 @@ impl Shared {
     /// When the store fails.
     pub fn calls(&self, limit: usize, before: Option<CallKey>) -> anyhow::Result<(Vec<CallSummary>, bool)> {
         let mut calls: BTreeMap<CallKey, CallSummary> = BTreeMap::new();
-        let store = lock(&self.store).1.clone();
+        let store = self.sinks.store();
         let mut more = false;
         if let Some(store) = store {
             let page = store.page(limit, before)?;
@@ -196,6 +215,26 @@ impl Shared {
         }
         let more = more || calls.len() > limit;
         Ok((calls.into_values().rev().take(limit).collect(), more))
+    }
+
+    fn store(&self) -> anyhow::Result<Store> {
+        self.sinks.store().ok_or_else(|| anyhow::anyhow!("no store of calls is open"))
+    }
+
+    /// Kept calls that fit a filter.
+    ///
+    /// # Errors
+    /// When there is no store, or it fails.
+    pub fn search(&self, filter: &CallFilter, limit: usize, before: Option<CallKey>) -> anyhow::Result<Found> {
+        Ok(self.store()?.search(filter, limit, before)?)
+    }
+
+    /// A kept call, and where its packets are.
+    ///
+    /// # Errors
+    /// When there is no store, or it fails.
+    pub fn call(&self, id: CallKey) -> anyhow::Result<Option<(CallDetail, Option<PacketsOf>)>> {
+        Ok(self.store()?.call(id)?)
     }
 
     /// The registrations that are tracked, newest activity first.
@@ -220,7 +259,7 @@ impl Shared {
             dropped: counters.dropped.by_stage(),
             evicted: counters.evicted.by_table(),
             lost_here: counters.lost_by_capture,
-            records_dropped: self.sink_full.load(Ordering::Relaxed),
+            records_dropped: self.sinks.full(),
             sip_messages: counters.sip_messages,
             sip_errors: counters.sip_errors,
             rtp_packets: counters.rtp_packets,
@@ -229,7 +268,7 @@ impl Shared {
             calls_in_progress: figures.calls_in_progress,
             streams_active: figures.streams_active,
             registrations: u64::try_from(registrations).unwrap_or(u64::MAX),
-            store: lock(&self.store).0.clone(),
+            store: self.sinks.state(),
         }
     }
 }

@@ -1,89 +1,333 @@
-//! The sink of calls: a bounded queue to one thread that owns the store. Capture never waits for it.
+//! The sinks: calls to the store, packets to the packet store. Each has a bounded queue to a thread of its own; capture
+//! never waits for one. What does not fit is counted, and the calls concerned are marked.
 
 use std::{
+    collections::BTreeSet,
+    path::Path,
     sync::{
-        Arc,
-        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicU64, Ordering},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
     },
     thread::{Builder, JoinHandle},
 };
 
 use anyhow::{Context, Result};
-use sniffer_core::query::{CallSummary, StoreState};
+use sniffer_core::{
+    decode::LinkType,
+    engine::{CallSerial, EndedCall, FrameKind, FrameMeta, FrameUse, StreamSerial},
+    query::{StorageReport, StoreState},
+    time::Timestamp,
+};
 use tracing::{error, info};
 
-use super::{Config, Shared};
+use super::{Config, Shared, keeper, now};
 use crate::{
+    disk::{Disk, RealDisk},
     limits,
-    store::{Store, StoreError},
+    packets::{Gatherer, Kind, Owner, Packet, PacketStore, Settings},
+    store::{Detail, Kept, PacketsOf, Store, StoreError},
 };
 
-/// The queue.
-pub fn queue() -> (SyncSender<CallSummary>, Receiver<CallSummary>) {
-    sync_channel(limits::SINK_QUEUE)
+/// The ways to the sinks.
+#[derive(Debug)]
+pub struct Sinks {
+    calls: Mutex<Option<SyncSender<Kept>>>,
+    /// Records that were lost because the queue was full.
+    full: AtomicU64,
+    store: Mutex<(StoreState, Option<Store>)>,
+    packets: OnceLock<PacketStore>,
+    /// Which streams calls adopted is told by whoever asked the engine.
+    adoptions: Mutex<Option<Gatherer>>,
+    /// Calls whose end the store knows, while they are still watched.
+    told: Mutex<BTreeSet<CallSerial>>,
+    report: Mutex<StorageReport>,
 }
 
-/// Starts the thread. It opens the store first, so that a large one does not hold up the start of capture.
-pub fn spawn(config: &Config, shared: Arc<Shared>, records: Receiver<CallSummary>) -> Result<JoinHandle<()>> {
-    let (folder, keep) = (config.store.clone(), config.keep_calls);
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Sinks {
+    /// The sinks, and the queue of calls for [`spawn`].
+    #[must_use]
+    pub fn new() -> (Arc<Self>, Receiver<Kept>) {
+        let (sender, calls) = sync_channel(limits::SINK_QUEUE);
+        let sinks = Self {
+            calls: Mutex::new(Some(sender)),
+            full: AtomicU64::new(0),
+            store: Mutex::new((StoreState::Off, None)),
+            packets: OnceLock::new(),
+            adoptions: Mutex::new(None),
+            told: Mutex::new(BTreeSet::new()),
+            report: Mutex::new(StorageReport::default()),
+        };
+        (Arc::new(sinks), calls)
+    }
+
+    /// Takes a call that will not change any more.
+    pub fn ended(&self, call: EndedCall) {
+        lock(&self.told).remove(&call.serial);
+        self.keep(call, true);
+    }
+
+    /// Takes a call as it is.
+    pub fn progress(&self, call: EndedCall) {
+        self.keep(call, false);
+    }
+
+    /// Says whether the end of a call is to be told, once.
+    #[must_use]
+    pub fn is_first_end(&self, call: CallSerial) -> bool {
+        let mut told = lock(&self.told);
+        if told.len() >= limits::ENDED_CALLS {
+            told.pop_first();
+        }
+        told.insert(call)
+    }
+
+    /// Takes note that a call has not ended: its end is to be told once more.
+    pub fn goes_on(&self, call: CallSerial) {
+        lock(&self.told).remove(&call);
+    }
+
+    fn keep(&self, call: EndedCall, is_last: bool) {
+        let EndedCall { serial, mut record, streams, mut summary } = call;
+        let packets = self.packets.get();
+        if is_last && packets.is_some_and(|packets| packets.take_incomplete(serial.get())) {
+            record.lost_here = true;
+            summary.lost_here = true;
+        }
+        let packets = packets.map(|packets| PacketsOf { run: packets.run_number(), serial: serial.get() });
+        let kept = Kept { summary, detail: Some(Detail { record, streams }), packets, is_last };
+        if let Some(sender) = lock(&self.calls).as_ref()
+            && let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = sender.try_send(kept)
+        {
+            self.full.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Takes note that a call has adopted a stream.
+    pub fn adopted(&self, stream: StreamSerial, call: CallSerial, now: Timestamp) {
+        let Some(packets) = self.packets.get() else { return };
+        lock(&self.adoptions).get_or_insert_with(|| packets.gatherer()).adopted(stream.get(), call.get(), now);
+    }
+
+    /// Takes note of the time, so that nothing waits long.
+    pub fn idle(&self, now: Timestamp) {
+        if let Some(gatherer) = lock(&self.adoptions).as_mut() {
+            gatherer.tick(now);
+        }
+    }
+
+    /// Lets the threads end once they have written what waits.
+    pub fn close(&self) {
+        lock(&self.adoptions).take();
+        if let Some(packets) = self.packets.get() {
+            packets.stop();
+        }
+        lock(&self.calls).take();
+    }
+
+    /// Records that were lost because the queue was full.
+    #[must_use]
+    pub fn full(&self) -> u64 {
+        self.full.load(Ordering::Relaxed)
+    }
+
+    /// How the store is.
+    #[must_use]
+    pub fn state(&self) -> StoreState {
+        lock(&self.store).0.clone()
+    }
+
+    /// The store, where one is open.
+    #[must_use]
+    pub fn store(&self) -> Option<Store> {
+        lock(&self.store).1.clone()
+    }
+
+    /// The packet store, where one is open.
+    #[must_use]
+    pub fn packets(&self) -> Option<&PacketStore> {
+        self.packets.get()
+    }
+
+    /// What is kept on the disk.
+    #[must_use]
+    pub fn report(&self) -> StorageReport {
+        lock(&self.report).clone()
+    }
+
+    /// Sets what is kept on the disk.
+    pub fn set_report(&self, report: StorageReport) {
+        *lock(&self.report) = report;
+    }
+
+    fn set_store(&self, state: StoreState, store: Option<Store>) {
+        *lock(&self.store) = (state, store);
+    }
+
+    /// A worker's way of its packets.
+    #[must_use]
+    pub fn tap(self: &Arc<Self>) -> Tap {
+        Tap { sinks: Arc::clone(self), gatherer: None, touched: Vec::new() }
+    }
+}
+
+/// A worker's way of its packets to the packet store.
+#[derive(Debug)]
+pub struct Tap {
+    sinks: Arc<Sinks>,
+    gatherer: Option<Gatherer>,
+    touched: Vec<CallSerial>,
+}
+
+impl Tap {
+    /// Takes a frame and what the engine says of it.
+    pub fn frame(&mut self, link: LinkType, meta: FrameMeta, bytes: &[u8], used: FrameUse) {
+        if let (FrameKind::Sip, Some(call)) = (used.kind, used.owner)
+            && self.touched.last() != Some(&call)
+        {
+            self.touched.push(call);
+        }
+        if self.gatherer.is_none() {
+            self.gatherer = self.sinks.packets.get().map(PacketStore::gatherer);
+        }
+        let Some(gatherer) = &mut self.gatherer else { return };
+        let owner = match (used.owner, used.stream) {
+            (Some(call), _) => Owner::Call(call.get()),
+            (None, Some(stream)) => Owner::Stream(stream.get()),
+            (None, None) => return gatherer.tick(meta.time),
+        };
+        let kind = match used.kind {
+            FrameKind::Sip => Kind::Signalling,
+            FrameKind::Rtp | FrameKind::Rtcp => Kind::Media,
+            FrameKind::Other => return gatherer.tick(meta.time),
+        };
+        let (Ok(link), Ok(original)) = (u16::try_from(link.number()), u32::try_from(bytes.len())) else { return };
+        gatherer.keep(kind, owner, &Packet { time: meta.time, link, original, bytes }, used.keep, meta.vlan);
+    }
+
+    /// Takes note of the time when no frame came.
+    pub fn idle(&mut self, now: Timestamp) {
+        if let Some(gatherer) = &mut self.gatherer {
+            gatherer.tick(now);
+        }
+    }
+
+    /// Calls that a SIP message belonged to since the last time this was asked.
+    pub fn take_touched(&mut self) -> Vec<CallSerial> {
+        std::mem::take(&mut self.touched)
+    }
+}
+
+/// Starts the thread that keeps calls. It opens the stores, so that large ones do not hold up the start of capture.
+pub fn spawn(config: &Config, shared: Arc<Shared>, calls: Receiver<Kept>) -> Result<JoinHandle<()>> {
+    let config = config.clone();
     let thread = Builder::new().name("store".into()).spawn(move || {
-        let store = folder.and_then(|folder| match Store::open(&folder, keep) {
-            Ok(store) => Some(store),
-            Err(error) => {
-                fail(&shared, error);
-                None
-            }
-        });
-        match store {
-            Some(store) => keep_calls(&shared, &store, &records),
+        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+        let Some(folder) = config.store.clone() else {
             // Without a store the records are taken and forgotten: the newest are in memory.
-            None => records.iter().for_each(drop),
+            calls.iter().for_each(drop);
+            return;
+        };
+        let keeper = keeper::spawn(&disk, &folder, &config, &shared);
+        keep_calls(&disk, &folder, &shared, &calls);
+        if keeper.is_some_and(|keeper| keeper.join().is_err()) {
+            error!("The keeper ended by a panic");
         }
     });
     thread.context("start the store's thread")
 }
 
-/// Shows a failure in the counters and logs it once. Capture goes on.
-fn fail(shared: &Shared, error: StoreError) {
-    let error = anyhow::Error::new(error);
-    error!("Calls are not being kept: {error:#}");
-    shared.set_store(StoreState::Failed { message: format!("{error:#}") }, None);
+/// Starts the thread that keeps packets; none where none are kept. Packets are taken from here on.
+pub fn spawn_packets(config: &Config, sinks: &Sinks) -> Result<Option<JoinHandle<()>>> {
+    let keep = config.keep;
+    let Some(folder) = config.store.clone() else { return Ok(None) };
+    if keep.signalling.gigabytes == 0 && keep.media.gigabytes == 0 {
+        return Ok(None);
+    }
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    // A folder that cannot be made is said by the stores that try again; the floor is then the least there is.
+    let total = disk.make_folder(&folder).and_then(|()| disk.space(&folder)).map_or(0, |space| space.total);
+    // Two runs begin at different nanoseconds.
+    let run = now().as_nanos().cast_unsigned();
+    let (packets, queue) = PacketStore::new(Settings { run, media: keep.media_kept(), floor: keep.floor(total) });
+    let of_thread = packets.clone();
+    sinks.packets.set(packets).map_err(|_| anyhow::anyhow!("packets are kept already"))?;
+    let thread = Builder::new().name("packets".into()).spawn(move || {
+        of_thread.run(&disk, &folder.join("packets"), &queue);
+    });
+    thread.map(Some).context("start the packet store's thread")
 }
 
-fn keep_calls(shared: &Shared, store: &Store, records: &Receiver<CallSummary>) {
-    let mut count = store.count();
-    if store.lost_calls() {
-        error!("The store was damaged: calls that had been kept are missing, the newest first");
+/// Shows a failure in the counters and logs it once. Capture goes on.
+fn fail(shared: &Shared, failure: StoreError) {
+    let message = format!("{:#}", anyhow::Error::new(failure));
+    let state = StoreState::Failed { message };
+    if shared.sinks.state() != state
+        && let StoreState::Failed { message } = &state
+    {
+        error!("Calls are not being kept: {message}");
     }
-    info!(calls = count, "The store is open");
-    shared.set_store(StoreState::Ok { calls: count }, Some(store.clone()));
+    shared.sinks.set_store(state, None);
+}
+
+/// Keeps calls until the queue is closed. A store that fails is opened again after a while.
+fn keep_calls(disk: &Arc<dyn Disk>, folder: &Path, shared: &Shared, calls: &Receiver<Kept>) {
     loop {
-        // One wait, then everything that is there: a flush costs the same for one call and for a thousand.
-        let first = match records.recv_timeout(limits::STORE_FLUSH) {
-            Ok(first) => first,
-            Err(RecvTimeoutError::Timeout) => continue,
-            Err(RecvTimeoutError::Disconnected) => return,
-        };
-        let written = (|| {
-            for call in std::iter::once(first).chain(records.try_iter().take(limits::SINK_QUEUE)) {
-                if store.put(&call)? {
-                    count = count.saturating_add(1);
+        match Store::open(disk, folder, now()) {
+            Ok(store) => {
+                info!("The store is open");
+                match write_calls(&store, shared, calls) {
+                    Ok(()) => return store.close(),
+                    Err(error) => fail(shared, error),
                 }
             }
-            count = store.retain(count)?;
-            store.flush()
-        })();
-        match written {
-            Ok(()) => shared.set_store(StoreState::Ok { calls: count }, Some(store.clone())),
-            Err(error) => {
-                fail(shared, error);
-                records.iter().for_each(drop);
-                return;
+            Err(error) => fail(shared, error),
+        }
+        // What comes meanwhile is in memory for as long as it is among the newest; the queue must not block anybody.
+        let mut waited = std::time::Duration::ZERO;
+        while waited < limits::STORE_RETRY {
+            match calls.recv_timeout(limits::STORE_FLUSH) {
+                Ok(_) => _ = shared.sinks.full.fetch_add(1, Ordering::Relaxed),
+                Err(RecvTimeoutError::Timeout) => waited = waited.saturating_add(limits::STORE_FLUSH),
+                Err(RecvTimeoutError::Disconnected) => return,
             }
         }
-        // The rest of the interval belongs to what comes: a busy port does not flush for each call.
-        if shared.wait_for_stop(limits::STORE_FLUSH) {
-            continue;
+    }
+}
+
+fn write_calls(store: &Store, shared: &Shared, calls: &Receiver<Kept>) -> Result<(), StoreError> {
+    show(store, shared)?;
+    loop {
+        // One wait, then everything that is there: a commit costs the same for one call and for a thousand.
+        let first = match calls.recv_timeout(limits::STORE_FLUSH) {
+            Ok(first) => first,
+            Err(RecvTimeoutError::Timeout) => continue,
+            Err(RecvTimeoutError::Disconnected) => return Ok(()),
+        };
+        let batch: Vec<_> = std::iter::once(first).chain(calls.try_iter().take(limits::STORE_BATCH)).collect();
+        store.write(&batch, Some(now()))?;
+        show(store, shared)?;
+        if batch.len() < limits::STORE_BATCH {
+            // The rest of the interval belongs to what comes: a busy port does not commit for each call.
+            shared.wait_for_stop(limits::STORE_GROUP);
         }
     }
+}
+
+/// Shows the store as it is.
+fn show(store: &Store, shared: &Shared) -> Result<(), StoreError> {
+    let calls = store.count()?;
+    let state = match store.damaged() {
+        0 => StoreState::Ok { calls },
+        damaged => StoreState::Damaged {
+            calls,
+            message: format!("{damaged} values of the store in {:?} are damaged and were passed over", store.folder()),
+        },
+    };
+    shared.sinks.set_store(state, Some(store.clone()));
+    Ok(())
 }

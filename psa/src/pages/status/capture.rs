@@ -193,6 +193,9 @@ fn evicted(tables: &BTreeMap<String, u64>) -> String {
 fn store(state: &StoreState) -> State {
     match state {
         StoreState::Ok { calls } => State::new(Tone::Good, format!("{} kept", count(*calls))),
+        StoreState::Damaged { calls, message } => {
+            State::with_next(Tone::Bad, format!("{} kept, some damaged", count(*calls)), foreign(message))
+        }
         StoreState::Off => State::with_next(Tone::Warn, "Not kept", "Calls are only in memory on this machine."),
         StoreState::Failed { message } => State::with_next(Tone::Bad, "Not kept", foreign(message)),
     }
@@ -224,6 +227,16 @@ mod tests {
         assert_eq!(rows[0].state, State::new(Tone::Good, "2.5 Gbit/s"));
         assert_eq!(rows[1].state.next, "Check the cable and the switch.");
         assert_eq!(rows[1].received, UNKNOWN);
+    }
+
+    #[test]
+    fn a_damaged_store_is_no_good_one_and_says_what_is_lost() {
+        let shown = store(&StoreState::Damaged { calls: 1200, message: "3 values were passed over".into() });
+        assert_eq!(
+            shown,
+            State::with_next(Tone::Bad, format!("{} kept, some damaged", count(1200)), "3 values were passed over")
+        );
+        assert_ne!(shown.word, store(&StoreState::Ok { calls: 1200 }).word);
     }
 
     #[test]

@@ -37,6 +37,19 @@ impl LinkType {
             other => Self::Other(other),
         }
     }
+
+    /// The number under which a capture file carries it.
+    #[must_use]
+    pub fn number(self) -> u32 {
+        match self {
+            Self::Null => 0,
+            Self::Ethernet => 1,
+            Self::RawIp => 101,
+            Self::LinuxCooked => 113,
+            Self::LinuxCooked2 => 276,
+            Self::Other(number) => number,
+        }
+    }
 }
 
 /// Goes past the link layer: the outermost VLAN and the IP packet.

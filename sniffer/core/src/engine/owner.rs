@@ -238,6 +238,18 @@ impl Owner {
         self.signalling.calls()
     }
 
+    /// A call that is tracked, as signalling tells it.
+    #[must_use]
+    pub fn call(&self, serial: CallSerial) -> Option<ClosedCall> {
+        self.signalling.call(serial)
+    }
+
+    /// Where a call that is tracked stands.
+    #[must_use]
+    pub fn call_state(&self, serial: CallSerial) -> Option<crate::record::CallState> {
+        self.signalling.call_state(serial)
+    }
+
     /// A call with its streams as they are.
     #[must_use]
     pub fn join(&self, call: ClosedCall, parts: Vec<Collected>) -> EndedCall {

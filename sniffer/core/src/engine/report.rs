@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{ClosedCall, Collected, EndedCall, Engine, EngineCounters, losses::Losses};
+use super::{CallSerial, ClosedCall, Collected, EndedCall, Engine, EngineCounters, losses::Losses};
 use crate::{
     bytes::single,
     query::{CallSummary, DirectionQuality},
@@ -66,6 +66,19 @@ impl Engine {
             let streams = self.worker.look(call.serial);
             self.owner.join(call, vec![streams])
         })
+    }
+
+    /// A call that is tracked, with its streams, as it is.
+    #[must_use]
+    pub fn call(&self, serial: CallSerial) -> Option<EndedCall> {
+        let call = self.owner.call(serial)?;
+        Some(self.owner.join(call, vec![self.worker.look(serial)]))
+    }
+
+    /// Where a call that is tracked stands.
+    #[must_use]
+    pub fn call_state(&self, serial: CallSerial) -> Option<CallState> {
+        self.owner.call_state(serial)
     }
 
     /// All registrations that are tracked.

@@ -380,6 +380,16 @@ impl Signalling {
         self.calls.iter().map(|(_, call)| closed(call))
     }
 
+    /// A call that is tracked, as it is.
+    pub fn call(&self, serial: CallSerial) -> Option<ClosedCall> {
+        self.find(serial).map(closed)
+    }
+
+    /// Where a call that is tracked stands.
+    pub fn call_state(&self, serial: CallSerial) -> Option<crate::record::CallState> {
+        self.find(serial).map(|call| closed(call).record.state)
+    }
+
     /// How many calls are in progress.
     #[must_use]
     pub fn calls_in_progress(&self) -> usize {

@@ -1,0 +1,155 @@
+//! Cutting the packets of one call out of the store, in the order of their times.
+
+use std::{
+    cmp::Reverse,
+    collections::{BTreeSet, BinaryHeap},
+    io,
+    sync::Arc,
+};
+
+use sniffer_core::time::Timestamp;
+
+use super::{
+    Owner, Packet, PacketStore, Segments,
+    block::{Group, HEADER, Header, split_record},
+    segments::read,
+};
+use crate::{disk::DiskFile, limits};
+
+/// Which packets are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// The run of the program that kept them.
+    pub run: u64,
+    /// The call's serial in it.
+    pub call: u64,
+    /// From when on.
+    pub start: Timestamp,
+    /// Until when.
+    pub end: Timestamp,
+}
+
+/// What a cut took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cut {
+    /// Packets given.
+    pub packets: u64,
+    /// Blocks looked at.
+    pub blocks: u64,
+    /// Groups read.
+    pub groups: u64,
+}
+
+/// A block of the call's time: its segments, its segment, its place and its header.
+type Block = (Arc<Segments>, Arc<dyn DiskFile>, u64, Header);
+
+/// A group of the call, and where it is.
+struct Place {
+    earliest: Timestamp,
+    segments: Arc<Segments>,
+    file: Arc<dyn DiskFile>,
+    at: u64,
+    group: Group,
+}
+
+impl PacketStore {
+    /// Gives the packets of a call to `give`, in the order of their times. Looks at the indexes of the blocks of that
+    /// time and reads the call's own groups.
+    ///
+    /// # Errors
+    /// When the disk fails, or `give` does.
+    pub fn cut(&self, wanted: &Wanted, mut give: impl FnMut(&Packet<'_>) -> io::Result<()>) -> io::Result<Cut> {
+        let mut cut = Cut::default();
+        // Packets that came before the call's first message, as RTP that overtook it, and those of its last seconds.
+        let earliest = Timestamp::from_nanos(wanted.start.as_nanos().saturating_sub(nanos(limits::PACKET_DISORDER)));
+        let latest = wanted.end.after(limits::PACKET_DISORDER);
+        let mut blocks: Vec<Block> = Vec::new();
+        let mut streams: BTreeSet<u64> = BTreeSet::new();
+        for segments in self.all_segments() {
+            for segment in segments.between(earliest, latest) {
+                let Some(found) = segments.blocks(&segment)? else { continue };
+                let in_time = |header: &Header| {
+                    header.run == wanted.run && header.earliest <= latest && header.latest >= earliest
+                };
+                for (at, header) in found.headers.into_iter().filter(|(_, header)| in_time(header)) {
+                    if header.adoptions > 0 {
+                        let bytes = read(&*found.file, at.saturating_add(72), header.adoptions_length())?;
+                        match bytes.and_then(|bytes| header.read_adoptions(&bytes)) {
+                            Some(pairs) => {
+                                let mine = pairs.into_iter().filter(|(_, call)| *call == wanted.call);
+                                streams.extend(mine.map(|(stream, _)| stream));
+                            }
+                            None => segments.count_damage(),
+                        }
+                    }
+                    blocks.push((Arc::clone(segments), Arc::clone(&found.file), at, header));
+                }
+            }
+        }
+        let mut owners = vec![Owner::Call(wanted.call)];
+        owners.extend(streams.into_iter().map(Owner::Stream));
+        let mut places = Vec::new();
+        for (segments, file, at, header) in blocks {
+            cut.blocks = cut.blocks.saturating_add(1);
+            let index = at.saturating_add(u64::try_from(HEADER).unwrap_or(0)).saturating_add(header.adoptions_length());
+            let found = read(&*file, index, header.index_length())?.and_then(|bytes| header.find(&bytes, &owners));
+            let Some(groups) = found else {
+                segments.count_damage();
+                continue;
+            };
+            for group in groups {
+                let at = at.saturating_add(header.data_at()).saturating_add(u64::from(group.at));
+                let (segments, file) = (Arc::clone(&segments), Arc::clone(&file));
+                places.push(Place { earliest: header.earliest, segments, file, at, group });
+            }
+        }
+        places.sort_by_key(|place| place.earliest);
+        cut.packets = give_in_order(places, &mut cut.groups, &mut give)?;
+        Ok(cut)
+    }
+}
+
+/// Packets that wait: time, order of arrival, link type, original length, octets.
+type Waiting = BinaryHeap<Reverse<(Timestamp, u64, u16, u32, Vec<u8>)>>;
+
+/// Packets wait until no group that is still to come can have an earlier one.
+fn give_in_order(
+    places: Vec<Place>,
+    groups: &mut u64,
+    give: &mut impl FnMut(&Packet<'_>) -> io::Result<()>,
+) -> io::Result<u64> {
+    let (mut count, mut number) = (0_u64, 0_u64);
+    let mut waiting = Waiting::new();
+    let mut give_until = |waiting: &mut Waiting, until: Option<Timestamp>| -> io::Result<()> {
+        while let Some(Reverse((time, _, _, _, _))) = waiting.peek()
+            && until.is_none_or(|until| *time < until)
+        {
+            if let Some(Reverse((time, _, link, original, bytes))) = waiting.pop() {
+                give(&Packet { time, link, original, bytes: &bytes })?;
+                count = count.saturating_add(1);
+            }
+        }
+        Ok(())
+    };
+    for place in places {
+        give_until(&mut waiting, Some(place.earliest))?;
+        let stored = read(&*place.file, place.at, u64::from(place.group.stored))?;
+        let Some(records) = stored.and_then(|stored| place.group.records(&stored)) else {
+            place.segments.count_damage();
+            continue;
+        };
+        *groups = groups.saturating_add(1);
+        let mut rest = &records[..];
+        while let Some((packet, tail)) = split_record(rest) {
+            number = number.saturating_add(1);
+            waiting.push(Reverse((packet.time, number, packet.link, packet.original, packet.bytes.to_vec())));
+            rest = tail;
+        }
+    }
+    give_until(&mut waiting, None)?;
+    Ok(count)
+}
+
+fn nanos(duration: std::time::Duration) -> i64 {
+    i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,153 @@
+//! The keeper: writes the archive, deletes what is too old or too much, and says for how long there is room.
+
+use std::{
+    io,
+    path::Path,
+    sync::Arc,
+    thread::{Builder, JoinHandle},
+};
+
+use sniffer_core::{query::StorageReport, time::Timestamp};
+use tracing::{info, warn};
+
+use super::{Config, Shared, now};
+use crate::{
+    archive::{Archive, ArchiveError},
+    disk::Disk,
+    limits,
+    packets::{Kind, PacketStore},
+    retention::{Files, Growth, keep_floor, keep_within},
+    store::{self, Bounds, StoreError},
+};
+
+/// Starts the thread; none when it cannot be started, which is logged.
+pub fn spawn(disk: &Arc<dyn Disk>, folder: &Path, config: &Config, shared: &Arc<Shared>) -> Option<JoinHandle<()>> {
+    let mut keeper = Keeper {
+        disk: Arc::clone(disk),
+        folder: folder.to_owned(),
+        config: config.clone(),
+        shared: Arc::clone(shared),
+        archive: None,
+        calls: Growth::default(),
+        archived: Growth::default(),
+        signalling: Growth::default(),
+        media: Growth::default(),
+        has_failed: false,
+    };
+    let thread = Builder::new().name("keeper".into()).spawn(move || {
+        loop {
+            keeper.turn(now());
+            if keeper.shared.wait_for_stop(limits::RETENTION) {
+                return;
+            }
+        }
+    });
+    thread.inspect_err(|error| warn!("Nothing old is being deleted: {error}")).ok()
+}
+
+struct Keeper {
+    disk: Arc<dyn Disk>,
+    folder: std::path::PathBuf,
+    config: Config,
+    shared: Arc<Shared>,
+    archive: Option<Archive>,
+    calls: Growth,
+    archived: Growth,
+    signalling: Growth,
+    media: Growth,
+    has_failed: bool,
+}
+
+impl Keeper {
+    fn turn(&mut self, now: Timestamp) {
+        let done = self.archive(now).and_then(|()| Ok(self.retain_calls(now)?)).and_then(|()| Ok(self.retain(now)?));
+        match done {
+            Ok(()) => self.has_failed = false,
+            // Logged once; the next turn tries again.
+            Err(error) => {
+                if !std::mem::replace(&mut self.has_failed, true) {
+                    warn!("Housekeeping failed: {:#}", anyhow::Error::new(error));
+                }
+            }
+        }
+    }
+
+    /// Writes the hours that have ended.
+    fn archive(&mut self, now: Timestamp) -> Result<(), ArchiveError> {
+        let bound = self.config.keep.archive;
+        let Some(store) = self.shared.sinks.store().filter(|_| bound.gigabytes > 0) else { return Ok(()) };
+        if self.archive.is_none() {
+            self.archive = Some(Archive::open(&self.disk, &self.folder.join("archive"))?);
+        }
+        let Some(archive) = &self.archive else { return Ok(()) };
+        let floor = self.config.keep.floor(self.disk.space(&self.folder)?.total);
+        while archive.write(&store, store::hour(now), floor)? {
+            info!("An hour of calls is in the archive");
+        }
+        Ok(())
+    }
+
+    fn retain_calls(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        let Some(store) = self.shared.sinks.store() else { return Ok(()) };
+        let bound = self.config.keep.calls;
+        let bounds = Bounds { calls: self.config.keep_calls, bytes: bound.bytes(), since: bound.since(now) };
+        loop {
+            let (calls, bytes) = store.retain(&bounds)?;
+            self.calls.delete(bytes);
+            if calls == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    fn retain(&mut self, now: Timestamp) -> io::Result<()> {
+        let keep = self.config.keep;
+        let space = self.disk.space(&self.folder)?;
+        let floor = keep.floor(space.total);
+        let packets = self.shared.sinks.packets();
+        let mut kinds: Vec<(&str, &dyn Files, crate::retention::Bound, &mut Growth)> = Vec::new();
+        if let Some(media) = packets.and_then(|packets| packets.segments(Kind::Media)) {
+            kinds.push(("media", &**media, keep.media, &mut self.media));
+        }
+        if let Some(signalling) = packets.and_then(|packets| packets.segments(Kind::Signalling)) {
+            kinds.push(("signalling", &**signalling, keep.signalling, &mut self.signalling));
+        }
+        if let Some(archive) = &self.archive {
+            kinds.push(("archive", archive, keep.archive, &mut self.archived));
+        }
+        for (_, files, bound, growth) in &mut kinds {
+            growth.delete(keep_within(*files, *bound, now)?);
+        }
+        let files: Vec<&dyn Files> = kinds.iter().map(|(_, files, _, _)| *files).collect();
+        let deleted = keep_floor(&files, floor, || self.disk.space(&self.folder))?;
+        let space = self.disk.space(&self.folder)?;
+        let room = space.free.saturating_sub(floor);
+        let mut report = StorageReport {
+            free: space.free,
+            total: space.total,
+            floor,
+            packets_stopped: packets.is_some_and(PacketStore::is_stopped),
+            packets_dropped: packets.map(PacketStore::dropped).unwrap_or_default(),
+            damaged: packets.map_or(0, PacketStore::damaged),
+            kinds: Vec::new(),
+        };
+        for ((kind, files, bound, growth), deleted) in kinds.iter_mut().zip(deleted) {
+            growth.delete(deleted);
+            let bytes = files.bytes()?;
+            growth.see(now, bytes);
+            report.kinds.push(growth.report(kind, *bound, bytes, files.oldest()?, room));
+        }
+        if let Some(store) = self.shared.sinks.store() {
+            report.damaged = report.damaged.saturating_add(store.damaged());
+            let bytes = store.bytes();
+            self.calls.see(now, bytes);
+            // A store that fails says so itself.
+            let oldest = store.oldest().ok().flatten();
+            let mut calls = self.calls.report("calls", keep.calls, bytes, oldest, room);
+            calls.bytes = store.file_bytes();
+            report.kinds.push(calls);
+        }
+        self.shared.sinks.set_report(report);
+        Ok(())
+    }
+}

@@ -1,0 +1,229 @@
+//! The store of calls: the one module that knows the database, redb. What it says is stored survives a power cut.
+//!
+//! redb and not sled: sled's `flush` does not reach the disk, nobody keeps it, and redb takes its files from us
+//! ([`crate::disk`]), so that a test cuts the power at every write. A value for each call is all that goes into a B-tree;
+//! what calls are found by goes there in sorted pages ([`index`]), or a record would cost 45 µs and not 10.
+//! Values carry a checksum. A store that cannot be opened is left as it is: nothing here deletes or renames one.
+
+mod backend;
+mod error;
+pub mod index;
+mod open;
+mod retain;
+mod search;
+pub mod value;
+mod write;
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use redb::{Database, ReadableDatabase, TableDefinition};
+use serde::{Deserialize, Serialize};
+use sniffer_core::query::{CallDetail, CallKey, CallSummary};
+
+pub use self::{
+    error::StoreError,
+    retain::{Bounds, Unarchived},
+    search::Found,
+    value::{Detail, Kept, Key, PacketsOf},
+    write::hour,
+};
+use crate::disk::{Disk, DiskFile};
+
+/// The format, and figures that go with each commit.
+const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
+/// Ended calls by their key.
+const CALLS: TableDefinition<'_, &[u8; 16], &[u8]> = TableDefinition::new("calls");
+/// Calls in progress by their key.
+const OPEN: TableDefinition<'_, &[u8; 16], &[u8]> = TableDefinition::new("open");
+/// Pages of the index: the run's number and the page's first entry.
+const RUNS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("runs");
+/// The oldest and the newest key of each run.
+const RUN_KEYS: TableDefinition<'_, u64, &[u8; 32]> = TableDefinition::new("run keys");
+/// Entries of late calls, a row for each commit.
+const FRESH: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("fresh");
+/// Keys of calls that are in no archive yet, by the hour in which they were kept.
+const UNARCHIVED: TableDefinition<'_, (u64, u64), &[u8]> = TableDefinition::new("unarchived");
+
+/// The store.
+#[derive(Clone, Debug)]
+pub struct Store(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    folder: PathBuf,
+    disk: Arc<dyn Disk>,
+    database: Database,
+    index: RwLock<Index>,
+    damaged: AtomicU64,
+    /// Octets of all values of ended calls.
+    bytes: AtomicU64,
+    /// Held for as long as the store is open.
+    _lock: Arc<dyn DiskFile>,
+}
+
+/// What is known of the index in memory.
+#[derive(Debug, Default)]
+struct Index {
+    fresh: index::Fresh,
+    /// Calls in progress, whose entries do not go into a run.
+    open: std::collections::BTreeSet<Key>,
+    runs: Vec<Run>,
+    /// Ended calls whose entries are fresh.
+    fresh_calls: usize,
+    next_commit: u64,
+    next_run: u64,
+}
+
+/// A run of the index.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    number: u64,
+    oldest: Key,
+    newest: Key,
+}
+
+/// What is written of each call before its details.
+#[derive(Debug, Serialize, Deserialize)]
+struct Row {
+    summary: CallSummary,
+    packets: Option<PacketsOf>,
+}
+
+/// The row at the beginning of a value.
+fn row_of(value: &[u8]) -> Option<Row> {
+    value::decode(parts(value)?.0)
+}
+
+/// The row and the details of a value.
+fn parts(value: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = value.split_first_chunk::<4>()?;
+    rest.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)
+}
+
+/// The row and the details of a value, which are none where another version's cannot be read.
+fn read(value: &[u8]) -> Option<(Row, Option<Detail>)> {
+    let (row, detail) = parts(value)?;
+    Some((value::decode(row)?, value::decode(detail)))
+}
+
+/// A page of calls.
+#[derive(Debug, Default)]
+pub struct Page {
+    /// Newest first.
+    pub calls: Vec<CallSummary>,
+    /// There are older ones.
+    pub more: bool,
+}
+
+impl Store {
+    fn failed(&self, error: impl Into<redb::Error>) -> StoreError {
+        StoreError::of(&self.0.folder, error.into())
+    }
+
+    /// How many calls are kept, those in progress among them.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn count(&self) -> Result<u64, StoreError> {
+        use redb::ReadableTableMetadata;
+        let reading = self.0.database.begin_read().map_err(|error| self.failed(error))?;
+        let calls = reading.open_table(CALLS).map_err(|error| self.failed(error))?;
+        let open = reading.open_table(OPEN).map_err(|error| self.failed(error))?;
+        let ended = calls.len().map_err(|error| self.failed(error))?;
+        Ok(ended.saturating_add(open.len().map_err(|error| self.failed(error))?))
+    }
+
+    /// Values and pages that were damaged and passed over.
+    #[must_use]
+    pub fn damaged(&self) -> u64 {
+        self.0.damaged.load(Ordering::Relaxed)
+    }
+
+    /// A page of calls, newest first, before a call or from the newest on.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn page(&self, limit: usize, before: Option<CallKey>) -> Result<Page, StoreError> {
+        let mut page = Page::default();
+        let mut before = before;
+        let filter = sniffer_core::query::CallFilter::default();
+        loop {
+            let missing = limit.saturating_sub(page.calls.len());
+            let found = self.search(&filter, missing, before)?;
+            page.calls.extend(found.calls);
+            before = found.next;
+            page.more = before.is_some();
+            if before.is_none() || page.calls.len() >= limit {
+                return Ok(page);
+            }
+        }
+    }
+
+    /// A call with its streams, and where its packets are.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn call(&self, id: CallKey) -> Result<Option<(CallDetail, Option<PacketsOf>)>, StoreError> {
+        let reading = self.0.database.begin_read().map_err(|error| self.failed(error))?;
+        let calls = reading.open_table(CALLS).map_err(|error| self.failed(error))?;
+        let open = reading.open_table(OPEN).map_err(|error| self.failed(error))?;
+        let key = id.to_bytes();
+        let value = match calls.get(&key).map_err(|error| self.failed(error))? {
+            Some(value) => Some(value),
+            None => open.get(&key).map_err(|error| self.failed(error))?,
+        };
+        let Some(value) = value else { return Ok(None) };
+        let Some((row, detail)) = read(value.value()) else {
+            self.count_damage();
+            return Ok(None);
+        };
+        let (record, streams) = detail.map_or((None, Vec::new()), |detail| (Some(detail.record), detail.streams));
+        Ok(Some((CallDetail { summary: row.summary, record, streams }, row.packets)))
+    }
+
+    /// The time of the oldest call that is kept.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn oldest(&self) -> Result<Option<sniffer_core::time::Timestamp>, StoreError> {
+        use redb::ReadableTable;
+        let reading = self.0.database.begin_read().map_err(|error| self.failed(error))?;
+        let calls = reading.open_table(CALLS).map_err(|error| self.failed(error))?;
+        let first = calls.first().map_err(|error| self.failed(error))?;
+        Ok(first.map(|(key, _)| retain::start_of(*key.value())))
+    }
+
+    /// Its folder.
+    #[must_use]
+    pub fn folder(&self) -> &std::path::Path {
+        &self.0.folder
+    }
+
+    /// Octets of the database's file.
+    #[must_use]
+    pub fn file_bytes(&self) -> u64 {
+        let found = self.0.disk.list(&self.0.folder).unwrap_or_default();
+        found.iter().find(|file| file.name == open::FILE).map_or(0, |file| file.bytes)
+    }
+
+    /// Octets of what is kept, without the room that the database holds for what comes.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.0.bytes.load(Ordering::Relaxed)
+    }
+
+    fn index_mut(&self) -> std::sync::RwLockWriteGuard<'_, Index> {
+        self.0.index.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod crash;
+#[cfg(test)]
+pub mod tests;

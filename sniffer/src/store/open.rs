@@ -1,0 +1,178 @@
+//! Opening a store, or making one.
+
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::{Arc, RwLock, atomic::AtomicU64},
+};
+
+use redb::{Builder, Database, ReadableDatabase, ReadableTable};
+use sniffer_core::{record::CallState, time::Timestamp};
+
+use super::{
+    CALLS, FRESH, Index, Inner, Kept, META, OPEN, RUN_KEYS, RUNS, Run, Store, StoreError, UNARCHIVED, backend::Backend,
+    index, read, value::Key,
+};
+use crate::{
+    disk::{Disk, How},
+    limits,
+};
+
+/// What this version writes. Another one is not read.
+const FORMAT: &[u8] = b"callward calls 2";
+/// The database.
+pub const FILE: &str = "calls.redb";
+/// A database that is being made.
+const PART: &str = "calls.redb.part";
+/// Taken for as long as the store is open; holds how often it was opened and not closed since it last was.
+const LOCK: &str = "lock";
+
+impl Store {
+    /// Opens the store in a folder, or makes it. Calls that were in progress when the sniffer last stopped become
+    /// interrupted; `now` is the hour in whose archive they go.
+    ///
+    /// # Errors
+    /// When it cannot be opened; the folder stays as it is.
+    pub fn open(disk: &Arc<dyn Disk>, folder: &Path, now: Timestamp) -> Result<Self, StoreError> {
+        let io = |error| StoreError::Folder { folder: folder.to_owned(), error };
+        let failed = |error: redb::Error| StoreError::of(folder, error);
+        disk.make_folder(folder).map_err(io)?;
+        let lock = disk.open(&folder.join(LOCK), How::Made).map_err(io)?;
+        if !lock.lock().map_err(io)? {
+            return Err(StoreError::Busy { folder: folder.to_owned() });
+        }
+        // A damaged page can end the process (redb checks them all only when told to): the third start in a row that
+        // was not followed by a stop checks everything first.
+        let mut starts = [0; 1];
+        let is_suspicious = lock.read(0, &mut starts).is_ok() && starts[0] >= 2;
+        lock.write(0, &[starts[0].saturating_add(1).min(100)]).and_then(|()| lock.sync()).map_err(io)?;
+        let names = disk.list(folder).map_err(io)?;
+        if !names.iter().any(|found| found.name == FILE) {
+            // Under another name until it is whole: half a database could never be opened.
+            let file = disk.open(&folder.join(PART), How::Emptied).map_err(io)?;
+            let database = Builder::new().create_with_backend(Backend(Arc::clone(&file)));
+            make_tables(&database.map_err(|error| failed(error.into()))?).map_err(failed)?;
+            file.sync().map_err(io)?;
+            drop(file);
+            disk.rename(&folder.join(PART), &folder.join(FILE)).map_err(io)?;
+        }
+        disk.sync_folder(folder).map_err(io)?;
+        let file = disk.open(&folder.join(FILE), How::Existing).map_err(io)?;
+        let database = Builder::new()
+            .set_cache_size(limits::STORE_CACHE)
+            .set_check_integrity_on_open(is_suspicious)
+            .create_with_backend(Backend(file))
+            .map_err(|error| failed(error.into()))?;
+        let (index, bytes) = read_index(&database).map_err(failed)?;
+        let Some(index) = index else { return Err(StoreError::Format { folder: folder.to_owned() }) };
+        let store = Self(Arc::new(Inner {
+            folder: folder.to_owned(),
+            disk: Arc::clone(disk),
+            database,
+            index: RwLock::new(index.0),
+            damaged: AtomicU64::new(index.1),
+            bytes: AtomicU64::new(bytes),
+            _lock: lock,
+        }));
+        store.interrupt_open(now)?;
+        Ok(store)
+    }
+
+    /// Takes note that the store is being closed as it should be.
+    pub fn close(&self) {
+        // When it fails, a later start looks more closely than it has to.
+        if let Err(error) = self.0._lock.write(0, &[0]).and_then(|()| self.0._lock.sync()) {
+            tracing::debug!("The store's closing could not be noted: {error}");
+        }
+    }
+
+    fn interrupt_open(&self, now: Timestamp) -> Result<(), StoreError> {
+        loop {
+            let reading = self.0.database.begin_read().map_err(|error| self.failed(error))?;
+            let open = reading.open_table(OPEN).map_err(|error| self.failed(error))?;
+            let mut calls = Vec::new();
+            let mut gone: Vec<Key> = Vec::new();
+            for entry in open.iter().map_err(|error| self.failed(error))?.take(limits::STORE_BATCH) {
+                let (key, value) = entry.map_err(|error| self.failed(error))?;
+                let Some((row, detail)) = read(value.value()) else {
+                    self.count_damage();
+                    gone.push(*key.value());
+                    continue;
+                };
+                let (mut summary, mut detail) = (row.summary, detail);
+                if !summary.state.is_final() {
+                    summary.state = CallState::Interrupted;
+                    summary.lost_here = true;
+                    if let Some(detail) = &mut detail {
+                        detail.record.state = CallState::Interrupted;
+                        detail.record.lost_here = true;
+                    }
+                }
+                calls.push(Kept { summary, detail, packets: row.packets, is_last: true });
+            }
+            if calls.is_empty() && gone.is_empty() {
+                return Ok(());
+            }
+            self.remove_open(&gone)?;
+            self.write(&calls, Some(now))?;
+        }
+    }
+}
+
+fn make_tables(database: &Database) -> Result<(), redb::Error> {
+    let mut writing = database.begin_write()?;
+    writing.set_two_phase_commit(true);
+    writing.open_table(META)?.insert("format", FORMAT)?;
+    writing.open_table(CALLS)?;
+    writing.open_table(OPEN)?;
+    writing.open_table(RUNS)?;
+    writing.open_table(RUN_KEYS)?;
+    writing.open_table(FRESH)?;
+    writing.open_table(UNARCHIVED)?;
+    writing.commit()?;
+    Ok(())
+}
+
+/// The index with the count of damaged rows, and the octets that are kept; no index when the format is another one.
+type Read = (Option<(Index, u64)>, u64);
+
+fn read_index(database: &Database) -> Result<Read, redb::Error> {
+    let reading = database.begin_read()?;
+    let meta = match reading.open_table(META) {
+        Err(redb::TableError::TableDoesNotExist(_)) => return Ok((None, 0)),
+        other => other?,
+    };
+    if meta.get("format")?.is_none_or(|format| format.value() != FORMAT) {
+        return Ok((None, 0));
+    }
+    let number = |name: &str| -> Result<u64, redb::Error> {
+        let value = meta.get(name)?;
+        Ok(value.and_then(|value| value.value().first_chunk().copied()).map_or(0, u64::from_be_bytes))
+    };
+    let mut index = Index { next_run: number("next run")?, ..Index::default() };
+    let mut damaged = 0_u64;
+    for run in reading.open_table(RUN_KEYS)?.iter()? {
+        let (run, keys) = run?;
+        let (oldest, newest) = keys.value().split_at(16);
+        let (Ok(oldest), Ok(newest)) = (oldest.try_into(), newest.try_into()) else { continue };
+        index.runs.push(Run { number: run.value(), oldest, newest });
+    }
+    for entry in reading.open_table(OPEN)?.iter()? {
+        index.open.insert(*entry?.0.value());
+    }
+    let mut calls = std::collections::BTreeSet::new();
+    for row in reading.open_table(FRESH)?.iter()? {
+        let (commit, row) = row?;
+        index.next_commit = index.next_commit.max(commit.value().saturating_add(1));
+        match index::read_page(row.value()) {
+            Some(entries) => {
+                calls.extend(entries.iter().filter_map(|(entry, _)| index::key_of(entry)));
+                index.fresh.extend(entries.into_iter().collect::<BTreeMap<_, _>>());
+            }
+            None => damaged = damaged.saturating_add(1),
+        }
+    }
+    index.fresh_calls = calls.len();
+    index.next_commit = index.next_commit.max(number("next commit")?);
+    Ok((Some((index, damaged)), number("bytes")?))
+}

@@ -1,0 +1,150 @@
+//! What the store writes: values with their checksum, and the few octets of a call by which most searches decide.
+
+use serde::{Serialize, de::DeserializeOwned};
+use sniffer_core::{
+    query::{CallKey, CallSummary},
+    record::{CallRecord, CallState, StreamRecord},
+    search,
+};
+
+use crate::limits;
+
+/// A call as it is handed to the store.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    /// Its row of the list.
+    pub summary: CallSummary,
+    /// The call and its streams; none where only the row is known.
+    pub detail: Option<Detail>,
+    /// Where its packets are.
+    pub packets: Option<PacketsOf>,
+    /// Nothing will be added to it: a call that has ended is watched for some seconds more.
+    pub is_last: bool,
+}
+
+/// An ended call with its streams.
+#[derive(Clone, Debug, PartialEq, Serialize, serde::Deserialize)]
+pub struct Detail {
+    /// The call.
+    pub record: CallRecord,
+    /// Its streams in the order in which they came.
+    pub streams: Vec<StreamRecord>,
+}
+
+/// Under which name the packet store has the packets of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
+pub struct PacketsOf {
+    /// The run of the program.
+    pub run: u64,
+    /// The call's serial in it.
+    pub serial: u64,
+}
+
+/// A value as JSON behind its CRC-32; none when it is longer than any true one.
+pub fn encode(value: &impl Serialize) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(1024);
+    bytes.extend([0; 4]);
+    serde_json::to_writer(&mut bytes, value).ok()?;
+    let (checksum, json) = bytes.split_first_chunk_mut::<4>()?;
+    if json.len() > limits::STORE_VALUE {
+        return None;
+    }
+    *checksum = crc32fast::hash(json).to_be_bytes();
+    Some(bytes)
+}
+
+/// A value read back; none when it is damaged.
+pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
+    let (checksum, json) = bytes.split_first_chunk::<4>()?;
+    if json.len() > limits::STORE_VALUE || crc32fast::hash(json) != u32::from_be_bytes(*checksum) {
+        return None;
+    }
+    serde_json::from_slice(json).ok()
+}
+
+/// What a search by state, code or quality looks at: it stands in each entry of the index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    state: u8,
+    code: u16,
+    /// Hundredths; zero when there is none.
+    mos: u16,
+    /// Hundredths of a per cent; 0xffff when there is none.
+    loss: u16,
+}
+
+impl Head {
+    /// How many octets it has.
+    pub const SIZE: usize = 7;
+
+    /// The head of a call.
+    #[must_use]
+    pub fn of(call: &CallSummary) -> Self {
+        // The lints forbid a plain cast; a score lies between 1 and 5.
+        let mos = search::worst_mos(call).map_or(0.0, |mos| (mos * 100.0).clamp(1.0, 500.0).floor());
+        Self {
+            state: state_number(call.state),
+            code: call.final_status.unwrap_or(0),
+            mos: (0..=500_u16).find(|step| f32::from(*step) >= mos).unwrap_or(500),
+            loss: search::worst_loss(call).unwrap_or(u16::MAX),
+        }
+    }
+
+    /// Its octets.
+    #[must_use]
+    pub fn to_bytes(self) -> [u8; Self::SIZE] {
+        let ([a, b], [c, d], [e, f]) = (self.code.to_be_bytes(), self.mos.to_be_bytes(), self.loss.to_be_bytes());
+        [self.state, a, b, c, d, e, f]
+    }
+
+    /// The head with these octets.
+    #[must_use]
+    pub fn from_bytes([state, a, b, c, d, e, f]: [u8; Self::SIZE]) -> Self {
+        let number = u16::from_be_bytes;
+        Self { state, code: number([a, b]), mos: number([c, d]), loss: number([e, f]) }
+    }
+
+    /// Says whether the call may fit: what it says no to does not fit, what it says yes to is looked at whole.
+    #[must_use]
+    pub fn may_fit(self, filter: &search::CallFilter) -> bool {
+        (filter.states.is_empty() || filter.states.iter().any(|state| state_number(*state) == self.state))
+            && filter.codes.is_none_or(|(from, to)| (from..=to).contains(&self.code))
+            && filter
+                .mos_below
+                .is_none_or(|below| self.mos > 0 && f32::from(self.mos.saturating_sub(1)) < below * 100.0)
+            && filter.loss_above.is_none_or(|above| self.loss != u16::MAX && f32::from(self.loss) > above * 100.0 - 1.0)
+    }
+}
+
+/// Written on disk: numbers stay.
+fn state_number(state: CallState) -> u8 {
+    match state {
+        CallState::Trying => 1,
+        CallState::Ringing => 2,
+        CallState::InCall => 3,
+        CallState::Completed => 4,
+        CallState::Cancelled => 5,
+        CallState::Busy => 6,
+        CallState::NoAnswer => 7,
+        CallState::Declined => 8,
+        CallState::Redirected => 9,
+        CallState::Failed => 10,
+        CallState::TimedOut => 11,
+        CallState::Interrupted => 12,
+    }
+}
+
+/// The octets of a call's key.
+pub type Key = [u8; 16];
+
+/// The key of a call that starts at this time or later.
+#[must_use]
+pub fn first_key_at(time: sniffer_core::time::Timestamp) -> Key {
+    (u128::from(time.as_micros()) << 64).to_be_bytes()
+}
+
+/// The key as the protocol has it.
+#[must_use]
+pub fn call_key(key: Key) -> CallKey {
+    CallKey::from_bytes(key)
+}
