@@ -162,8 +162,6 @@ fn counters() -> Counters {
         calls_in_progress: 1,
         streams_active: 2,
         registrations: 4,
-        evicted: std::collections::BTreeMap::new(),
-        lost_here: 0,
         store: StoreState::Ok { calls: 18_402 },
     }
 }
