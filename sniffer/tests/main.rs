@@ -13,6 +13,7 @@ mod daemon;
 mod fuzz;
 mod hostile;
 mod oracle;
+mod oracle_quality;
 mod privacy;
 mod robust;
 mod schema;

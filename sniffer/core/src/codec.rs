@@ -1,10 +1,14 @@
-//! What is known of codecs: static payload types (RFC 3551, section 6) and impairment figures for the E-model.
+//! What is known of codecs: static payload types (RFC 3551, section 6), what they carry, and impairment figures for the
+//! E-model.
 
 /// Name and clock rate of a static payload type, in hertz.
 #[must_use]
 pub fn static_type(payload_type: u8) -> Option<(&'static str, u32)> {
     Some(match payload_type {
         0 => ("PCMU", 8000),
+        // 1 and 2 are reserved since RFC 3551; RFC 1890 had 1016 and G.721 there, and phones still send G.726 as 2.
+        1 => ("1016", 8000),
+        2 => ("G726-32", 8000),
         3 => ("GSM", 8000),
         4 => ("G723", 8000),
         5 => ("DVI4", 8000),
@@ -54,26 +58,104 @@ pub fn canonical(name: &str) -> Option<&'static str> {
         "speex",
         "EVS",
         "telephone-event",
+        "G726-16",
+        "G726-24",
+        "G726-32",
+        "G726-40",
+        "G7221",
+        "GSM-EFR",
+        "GSM-HR-08",
+        "SILK",
+        "red",
+        "rtx",
+        "ulpfec",
+        "H261",
+        "H263",
+        "H263-1998",
+        "H264",
+        "H265",
+        "VP8",
+        "VP9",
+        "AV1",
+        "t38",
+        "tone",
     ];
     NAMES.iter().copied().find(|known| known.eq_ignore_ascii_case(name))
+}
+
+/// What a codec carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Media {
+    /// Speech or other sound.
+    Audio,
+    /// Pictures, and what repairs them.
+    Video,
+    /// Digits and tones (RFC 4733): all packets of an event have the timestamp of its beginning.
+    Event,
+    /// Comfort noise (RFC 3389): sent in the pauses of speech.
+    Noise,
+}
+
+/// What a codec carries, by its encoding name; sound where nothing is known.
+#[must_use]
+pub fn media(name: &str) -> Media {
+    const TABLE: &[(&str, Media)] = &[
+        ("telephone-event", Media::Event),
+        ("tone", Media::Event),
+        ("CN", Media::Noise),
+        ("CelB", Media::Video),
+        ("JPEG", Media::Video),
+        ("nv", Media::Video),
+        ("H261", Media::Video),
+        ("MPV", Media::Video),
+        ("MP2T", Media::Video),
+        ("H263", Media::Video),
+        ("H263-1998", Media::Video),
+        ("H263-2000", Media::Video),
+        ("H264", Media::Video),
+        ("H264-SVC", Media::Video),
+        ("H265", Media::Video),
+        ("VP8", Media::Video),
+        ("VP9", Media::Video),
+        ("AV1", Media::Video),
+        ("rtx", Media::Video),
+        ("ulpfec", Media::Video),
+        ("flexfec-03", Media::Video),
+    ];
+    TABLE.iter().find(|row| row.0.eq_ignore_ascii_case(name)).map_or(Media::Audio, |row| row.1)
 }
 
 /// Says whether a payload is not speech: events (RFC 4733) or comfort noise (RFC 3389).
 #[must_use]
 pub fn is_auxiliary(name: &str) -> bool {
-    ["telephone-event", "CN", "tone"].iter().any(|auxiliary| name.eq_ignore_ascii_case(auxiliary))
+    matches!(media(name), Media::Event | Media::Noise)
 }
 
-/// The E-model a codec is rated with.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// The largest payload of a codec that holds no speech: a silence descriptor, or nothing at all. Zero where the codec
+/// has none of its own.
+///
+/// G.729 Annex B has 2 octets, G.723.1 Annex A 4; AMR and AMR-WB have 7 with their headers (RFC 4867, in both formats),
+/// EVS 7 with its header; Opus sends at most 2 in its pauses (RFC 6716, section 3.1).
+#[must_use]
+pub fn silence_octets(name: &str) -> u8 {
+    const TABLE: &[(&str, u8)] =
+        &[("G729", 2), ("G729A", 2), ("G723", 4), ("AMR", 7), ("AMR-WB", 7), ("EVS", 7), ("opus", 2)];
+    TABLE.iter().find(|row| row.0.eq_ignore_ascii_case(name)).map_or(0, |row| row.1)
+}
+
+/// The E-model a codec is rated with. MOS of different scales are not to be compared with each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Scale {
-    /// Narrowband, ITU-T G.107: at most R 93.2.
+    /// Narrowband, ITU-T G.107: R is at most 93.2.
     Narrowband,
-    /// Fullband, ITU-T G.107.2: at most R 148, brought to the narrowband scale by 1.48.
+    /// Wideband, ITU-T G.107.1: R is at most 129.
+    Wideband,
+    /// Fullband, ITU-T G.107.2: R is at most 148.
     Fullband,
 }
 
-/// Impairment figures of a codec (ITU-T G.113, Appendix I).
+/// Impairment figures of a codec (ITU-T G.113, Appendix I, and IV for wideband codecs).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Impairment {
     /// Which scale the figures belong to.
@@ -87,29 +169,54 @@ pub struct Impairment {
 /// The impairment figures of a codec by its encoding name; none where nothing is published, and then there is no MOS.
 ///
 /// G.711 is taken with packet loss concealment (G.711 Appendix I), which phones have; AMR as its 12.2 kbit/s mode, which
-/// is GSM-EFR. Opus has the figures of rtpengine's fullband model.
+/// is GSM-EFR. Wideband codecs have Table IV.1 (one ear); AMR-WB is taken as its mode of 12.65 kbit/s, which VoLTE uses
+/// most, with the Bpl of Table IV.4, and G.722 at 64 kbit/s with the 7.1 that other monitors use. Opus has the figures
+/// of rtpengine's fullband model. iLBC, Speex, EVS and others have no published figures on these scales.
 #[must_use]
 pub fn impairment(name: &str) -> Option<Impairment> {
-    let narrowband = |ie, bpl| Impairment { scale: Scale::Narrowband, ie, bpl };
-    const TABLE: &[(&str, f64, Option<f64>)] = &[
-        ("PCMU", 0.0, Some(25.1)),
-        ("PCMA", 0.0, Some(25.1)),
-        ("G722", 5.0, Some(7.1)),
-        ("G729", 11.0, Some(19.0)),
-        ("G729A", 11.0, Some(19.0)),
-        ("G723", 15.0, Some(16.1)),
-        ("GSM", 20.0, Some(10.0)),
-        ("GSM-EFR", 5.0, Some(10.0)),
-        ("AMR", 5.0, Some(10.0)),
-        ("G728", 7.0, None),
-        ("G726-40", 2.0, None),
-        ("G726-32", 7.0, None),
-        ("G726-24", 25.0, None),
-        ("G726-16", 50.0, None),
+    use Scale::{Fullband, Narrowband, Wideband};
+    const TABLE: &[(&str, Scale, f64, Option<f64>)] = &[
+        ("PCMU", Narrowband, 0.0, Some(25.1)),
+        ("PCMA", Narrowband, 0.0, Some(25.1)),
+        ("G729", Narrowband, 11.0, Some(19.0)),
+        ("G729A", Narrowband, 11.0, Some(19.0)),
+        ("G723", Narrowband, 15.0, Some(16.1)),
+        ("GSM", Narrowband, 20.0, Some(10.0)),
+        ("GSM-HR-08", Narrowband, 23.0, None),
+        ("GSM-EFR", Narrowband, 5.0, Some(10.0)),
+        ("AMR", Narrowband, 5.0, Some(10.0)),
+        ("G728", Narrowband, 7.0, None),
+        ("G726-40", Narrowband, 2.0, None),
+        ("G726-32", Narrowband, 7.0, None),
+        ("G726-24", Narrowband, 25.0, None),
+        ("G726-16", Narrowband, 50.0, None),
+        ("G722", Wideband, 13.0, Some(7.1)),
+        ("G7221", Wideband, 13.0, None),
+        ("AMR-WB", Wideband, 13.0, Some(4.3)),
+        ("opus", Fullband, 10.2, Some(4.3)),
     ];
-    if name.eq_ignore_ascii_case("opus") {
-        return Some(Impairment { scale: Scale::Fullband, ie: 10.2, bpl: Some(4.3) });
-    }
     let bare = name.strip_prefix("AAL2-").unwrap_or(name);
-    TABLE.iter().find(|row| row.0.eq_ignore_ascii_case(bare)).map(|&(_, ie, bpl)| narrowband(ie, bpl))
+    let &(_, scale, ie, bpl) = TABLE.iter().find(|row| row.0.eq_ignore_ascii_case(bare))?;
+    Some(Impairment { scale, ie, bpl })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_static_type_of_rfc_3551_is_known_and_no_other() {
+        let known: Vec<u8> = (0..128).filter(|&number| static_type(number).is_some()).collect();
+        let table = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 25, 26, 28, 31, 32, 33, 34];
+        assert_eq!(known, table);
+        for number in [25, 26, 28, 31, 32, 33, 34] {
+            assert_eq!(media(static_type(number).unwrap().0), Media::Video, "{number}");
+        }
+        assert_eq!((media("cn"), media("Telephone-Event"), media("PCMU")), (Media::Noise, Media::Event, Media::Audio));
+    }
+
+    #[test]
+    fn silence_descriptors_are_told_by_their_size() {
+        assert_eq!((silence_octets("g729"), silence_octets("AMR-WB"), silence_octets("PCMA")), (2, 7, 0));
+    }
 }

@@ -116,12 +116,36 @@ pub const CODEC_NAME_BYTES: usize = 32;
 
 /// Forward jump in sequence numbers that is taken for loss (RFC 3550, appendix A.1: MAX_DROPOUT).
 pub const MAX_DROPOUT: u16 = 3000;
-/// Packets behind the highest that are told apart as reordered or duplicate. RFC 3550 has 100 (MAX_MISORDER); a
-/// window of 512 costs 64 bytes a stream and holds 10 s of audio, so that late copies are still recognised.
-pub const REORDER_WINDOW: u16 = 512;
+/// Packets behind the highest that are told apart as reordered or duplicate. RFC 3550 has 100 (MAX_MISORDER); seven
+/// words of 64 bits and the one being filled cost 64 bytes a stream and hold 9 s of audio, so that late copies are
+/// still recognised.
+pub const REORDER_WINDOW: u16 = 448;
 /// Payload types counted apart in one stream: voice, comfort noise, events, a change of codec.
 pub const PAYLOAD_TYPES: usize = 4;
 /// Packets a stream without signalling needs before it is taken for RTP. Others of its kind are noise.
 pub const HEURISTIC_PACKETS: u64 = 5;
 /// Different packets below which no MOS is given: one second of audio at 20 ms.
 pub const MOS_PACKETS: u64 = 50;
+/// Packets received in a row that end a burst of losses: Gmin of RFC 3611, section 4.7.2, which recommends 16.
+pub const BURST_GMIN: u16 = 16;
+/// Bins of the histogram of loss runs: 1, 2, … 10, and 11 and more.
+pub const LOSS_RUN_BINS: usize = 11;
+/// Packets of a payload type without a known clock rate that are kept until SDP names it: what comes within
+/// `PENDING_AGE` at 20 ms a packet. Each takes 16 bytes.
+pub const EARLY_PACKETS: usize = 256;
+/// Length of a slot of a stream's time line.
+pub const TIMELINE_SLOT: Duration = Duration::from_secs(10);
+/// Slots of a time line: 24 hours, 10 bytes each. What comes later is in the totals only.
+pub const TIMELINE_SLOTS: usize = 8640;
+/// Late packets in a row after which a jitter buffer moves its playout point: half a second at 20 ms a packet, which is
+/// what phones take to follow a change of route.
+pub const PLAYOUT_RESYNC: u8 = 25;
+/// Silence of a stream, or jump of its timestamps, after which a jitter buffer begins anew: it has long run empty.
+pub const PLAYOUT_RESTART: Duration = Duration::from_secs(1);
+/// Longest round trip that is believed. Beyond it RTCP's times are broken: rtpengine has the same bound.
+pub const ROUND_TRIP: Duration = Duration::from_secs(10);
+/// Packets (RTCP) in a compound packet that are walked. RFC 3550 has three or four; a datagram of 1500 bytes with
+/// nothing but empty ones has 375.
+pub const RTCP_PACKETS: usize = 64;
+/// How long after its answer a call is judged for one-way audio: ringing tones and comfort noise come before that.
+pub const ONE_WAY_AFTER: Duration = Duration::from_secs(5);

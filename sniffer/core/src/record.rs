@@ -1,10 +1,13 @@
 //! The records the sniffer gives away, one JSON object each: the contract of `sniffer/README.md` and
 //! `sniffer/record.schema.json`. Fields may be added; the meaning of one that is there stays.
 
+mod stream;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::stream::{Encryption, RtcpRecord, SlotRecord, StreamRecord, VoipRecord};
 use crate::time::Timestamp;
 
 /// Counts of packets that went no further, by stage and then by reason.
@@ -25,10 +28,11 @@ pub enum Record {
 }
 
 /// Where a call stands. The first three are in progress, the others are final.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CallState {
     /// INVITE seen; at most a 100 came back.
+    #[default]
     Trying,
     /// A provisional answer from 101 to 199 was seen.
     Ringing,
@@ -74,7 +78,7 @@ impl CallState {
 }
 
 /// A call, as its signalling tells it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct CallRecord {
     /// The Call-ID header.
     pub call_id: String,
@@ -100,53 +104,14 @@ pub struct CallRecord {
     /// How many packets the capture itself lost while the call was in progress, whosever they were.
     #[serde(default)]
     pub lost_here_packets: u64,
-}
-
-/// An RTP stream and its quality as seen at the capture point.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct StreamRecord {
-    /// Synchronisation source (RFC 3550, section 5.1).
-    pub ssrc: u32,
-    /// Source as `192.0.2.1:5004` or `[2001:db8::1]:5004`.
-    pub src: String,
-    /// Destination in the same form.
-    pub dst: String,
-    /// The payload type that carried most packets.
-    pub payload_type: u8,
-    /// Its encoding name: from SDP, or from RFC 3551 for static payload types; null when neither names it.
-    pub codec: Option<String>,
-    /// RTP clock rate of the codec, in hertz.
-    pub clock_rate: Option<u32>,
-    /// The outermost VLAN of the first packet.
-    pub vlan: Option<u16>,
-    /// Time of the first packet.
-    pub start: Timestamp,
-    /// Time of the last packet.
-    pub end: Timestamp,
-    /// Packets seen, duplicates included.
-    pub packets: u64,
-    /// Packets the sequence numbers say were sent (RFC 3550, appendix A.3), duplicates not included.
-    pub expected: u64,
-    /// `expected` minus the different packets seen: never hidden by duplicates, never made by reordering.
-    pub lost: u64,
-    /// Packets whose sequence number had been seen already.
-    pub duplicates: u64,
-    /// Packets that came after one with a higher sequence number.
-    pub reordered: u64,
-    /// Largest interarrival jitter (RFC 3550, appendix A.8), in milliseconds.
-    pub jitter_ms_max: Option<f64>,
-    /// Mean of the interarrival jitter over the packets, in milliseconds.
-    pub jitter_ms_mean: Option<f64>,
-    /// Mean opinion score by the E-model (ITU-T G.107), 1 to 4.5. Null for a codec without known impairment figures,
-    /// or with too few packets.
-    pub mos: Option<f64>,
-    /// Packets were lost by the capture itself while the stream went on: `lost` and `mos` are not to be trusted.
+    /// The direction that carried no sound although the other did: no packets, or only comfort noise and silence
+    /// descriptors. Null when both did, and for calls that were not answered or lasted less than 5 seconds.
     #[serde(default)]
-    pub lost_here: bool,
-    /// Which way the media flows.
-    pub direction: Option<Direction>,
-    /// The call it belongs to; null for RTP without signalling.
-    pub call_id: Option<String>,
+    pub one_way_audio: Option<Direction>,
+    /// From the answer to the first RTP packet of the direction that came last; zero for early media. Null while one
+    /// direction has no packets.
+    #[serde(default)]
+    pub silence_at_start_ms: Option<f64>,
 }
 
 /// Which way a stream flows within its call.

@@ -274,9 +274,8 @@ impl Call {
             end: self.end,
             state: self.state,
             final_status: self.final_status,
-            streams: 0,
             lost_here: self.refused > 0,
-            lost_here_packets: 0,
+            ..CallRecord::default()
         }
     }
 }

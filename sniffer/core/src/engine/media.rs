@@ -1,6 +1,8 @@
 //! The media half: RTP packets to streams, and streams to the calls that expect them; RTP that comes before its SDP, and
 //! RTP without any signalling. It knows of a call only its serial and what signalling told it to expect.
 
+mod rtcp;
+
 use std::{
     cmp::Reverse,
     collections::{BinaryHeap, HashMap, VecDeque},
@@ -14,10 +16,10 @@ use crate::{
     decode::{Datagram, Endpoint},
     drops::{Reason, Taken, Tally},
     limits,
-    record::{Direction, StreamRecord},
-    rtcp,
+    record::{Direction, Encryption, StreamRecord},
+    rtcp::session::Session,
     rtp::{
-        Header,
+        self, Header,
         stream::{Stream, StreamKey, Timing},
     },
     sdp::{Codec, CodecName, Media as Announcement},
@@ -86,6 +88,8 @@ pub struct Collected {
     pub streams: Vec<StreamRecord>,
     /// Its packets that found no place: the call's figures are not to be trusted.
     pub refused: u64,
+    /// What RTCP says of its streams.
+    pub rtcp: Option<Box<Session>>,
 }
 
 /// What is counted of media.
@@ -160,6 +164,7 @@ struct Announced {
     rtp: Endpoint,
     /// Those that do not mean what RFC 3551 says anyway: a call's memory is mostly this.
     codecs: Box<[Coding]>,
+    encryption: Option<Encryption>,
 }
 
 /// What timing and records need of a codec.
@@ -178,6 +183,7 @@ struct CallMedia {
     others: Vec<Endpoint>,
     streams: Vec<(Id, Direction)>,
     refused: u64,
+    rtcp: Option<Box<Session>>,
 }
 
 /// See the module's text.
@@ -241,7 +247,8 @@ impl Media {
         };
         let Some(tracked) = self.streams.get_mut(id) else { return Err(Reason::TooManyStreams) };
         let (calls, owner) = (&self.calls, tracked.owner);
-        tracked.stream.on(now, header, |payload_type| timing(calls, owner, payload_type, key.destination));
+        let packet = rtp::Packet { time: now, header, bytes: datagram.payload, dscp: 0, ip_id: None };
+        tracked.stream.on(&packet, |payload_type| timing(calls, owner, payload_type, key.destination));
         let stream = Some(tracked.serial);
         match owner {
             Owner::Call(call) => {
@@ -262,22 +269,6 @@ impl Media {
                 Ok(PacketUse { taken: Taken::Waiting, call: None, stream })
             }
         }
-    }
-
-    /// Takes an RTCP datagram: it belongs to the call that expects media at one of its endpoints, or at the port below
-    /// (RFC 3550, section 11).
-    ///
-    /// # Errors
-    /// Why it goes no further.
-    pub fn rtcp(&mut self, now: Timestamp, datagram: &Datagram<'_>) -> Result<PacketUse, Reason> {
-        self.now = now;
-        rtcp::parse(datagram.payload)?;
-        self.counters.rtcp_packets += 1;
-        let below = |endpoint: Endpoint| Endpoint { port: endpoint.port.saturating_sub(1), ..endpoint };
-        let (to, from) = (datagram.destination, datagram.source);
-        let places = [to, from, below(to), below(from)];
-        let call = places.iter().find_map(|place| self.expectations.get(place)).map(|one| one.call);
-        Ok(PacketUse { taken: Taken::Delivered, call, stream: None })
     }
 
     fn begin_stream(&mut self, key: StreamKey, vlan: Option<u16>) -> Result<Id, Reason> {
@@ -458,7 +449,7 @@ impl Media {
             return;
         }
         let Some(tracked) = self.forget_stream(id) else { return };
-        let known = tracked.stream.main_type().and_then(|main| codec::static_type(main.number));
+        let known = tracked.stream.main_type().and_then(|main| codec::static_type(main.number()));
         let record = Box::new(stream_record(&tracked.stream, known, None));
         self.outputs.push_back(Output::Stream { serial: tracked.serial, record });
     }
@@ -571,10 +562,12 @@ impl Media {
         let Some(known) = self.calls.get(&call) else { return Collected::default() };
         let streams = known.streams.iter().filter_map(|&(id, direction)| {
             let stream = &self.streams.get(id)?.stream;
-            let codec = stream.main_type().and_then(|main| known.codec(main.number, stream.key.destination));
-            Some(stream_record(stream, codec, Some(direction)))
+            let codec = stream.main_type().and_then(|main| known.codec(main.number(), stream.key.destination));
+            let mut record = stream_record(stream, codec, Some(direction));
+            record.encryption = known.encryption(stream.key);
+            Some(record)
         });
-        Collected { streams: streams.collect(), refused: known.refused }
+        Collected { streams: streams.collect(), refused: known.refused, rtcp: known.rtcp.clone() }
     }
 
     /// Takes a call out of all tables.
@@ -655,10 +648,14 @@ impl CallMedia {
 
     /// Keeps a place announced for media; signalling bounds how many there are.
     fn announce(&mut self, media: Announcement) {
+        let encryption = self::rtcp::encryption(media.security);
         match self.announced.iter_mut().find(|known| known.rtp == media.rtp) {
-            Some(known) => known.add(media.codecs),
+            Some(known) => {
+                known.add(media.codecs);
+                known.encryption = encryption.or(known.encryption);
+            }
             None => {
-                let mut announced = Announced { rtp: media.rtp, codecs: Box::default() };
+                let mut announced = Announced { rtp: media.rtp, codecs: Box::default(), encryption };
                 announced.add(media.codecs);
                 // Two sides, seldom more: room for exactly what is there.
                 self.announced.reserve_exact(1);

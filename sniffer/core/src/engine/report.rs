@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use super::{CallSerial, ClosedCall, Collected, EndedCall, Engine, EngineCounters, losses::Losses};
 use crate::{
     bytes::single,
+    quality,
     query::{CallSummary, DirectionQuality},
     record::{CallState, Direction, RegistrationRecord, StreamRecord, SummaryRecord},
+    rtcp::session::Session,
     rtp::stream::Stream,
     time::Timestamp,
 };
@@ -20,9 +22,15 @@ pub(super) fn join(
 ) -> EndedCall {
     let ClosedCall { serial, key, mut record } = call;
     let mut streams = Vec::new();
+    let mut rtcp: Option<Box<Session>> = None;
     for part in collected {
         record.lost_here |= part.refused > 0;
         streams.extend(part.streams);
+        match (&mut rtcp, part.rtcp) {
+            (Some(all), Some(theirs)) => all.merge(&theirs),
+            (None, theirs) => rtcp = theirs,
+            (Some(_), None) => {}
+        }
     }
     streams.sort_by(|a, b| (a.start, &a.src, &a.dst, a.ssrc).cmp(&(b.start, &b.src, &b.dst, b.ssrc)));
     if record.state == CallState::TimedOut {
@@ -36,6 +44,7 @@ pub(super) fn join(
         stream.call_id = Some(record.call_id.clone());
         stream.lost_here = losses.within(stream.start, stream.end) > 0;
     }
+    quality::call::fill(&mut record, &mut streams, rtcp.as_deref());
     let summary = CallSummary {
         id: key,
         call_id: record.call_id.clone(),
@@ -148,31 +157,26 @@ impl super::Evicted {
 /// joined with its call.
 pub(super) fn stream_record(stream: &Stream, codec: Option<(&str, u32)>, direction: Option<Direction>) -> StreamRecord {
     let key = stream.key;
-    let payload_type = stream.main_type().map_or(0, |main| main.number);
-    let name = codec.map(|codec| codec.0);
-    let count = |figure: fn(&crate::rtp::sequence::Sequence) -> u64| stream.sequence().map_or(0, figure);
-    StreamRecord {
+    let payload_type = stream.main_type().map_or(0, |main| main.number());
+    let mut record = StreamRecord {
         ssrc: key.ssrc,
         src: key.source.to_string(),
         dst: key.destination.to_string(),
         payload_type,
-        codec: name.map(str::to_owned),
+        codec: codec.map(|codec| codec.0.to_owned()),
         clock_rate: codec.map(|codec| codec.1),
         vlan: stream.vlan,
         start: stream.first,
         end: stream.last,
-        packets: stream.packets(),
-        expected: count(|sequence| sequence.expected()),
-        lost: count(|sequence| sequence.lost()),
-        duplicates: count(|sequence| sequence.duplicates()),
-        reordered: count(|sequence| sequence.reordered()),
-        jitter_ms_max: stream.jitter().max_ms(),
-        jitter_ms_mean: stream.jitter().mean_ms(),
-        mos: stream.mos(name),
-        lost_here: false,
         direction,
-        call_id: None,
+        ..StreamRecord::default()
+    };
+    quality::stream::fill(&mut record, stream, codec);
+    let way = (key.source.address, key.destination.address);
+    if let Some(source) = stream.rtcp.as_ref().and_then(|session| session.get(key.ssrc, Some(way))) {
+        record.rtcp = Some(Box::new(quality::call::rtcp_record(source, record.clock_rate)));
     }
+    record
 }
 
 /// The streams of one direction taken together.

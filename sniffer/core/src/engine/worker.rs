@@ -304,7 +304,12 @@ impl Desk {
         frame: &[u8],
         sip: &mut impl FnMut(Timestamp, &Datagram<'_>, &Message<'_>) -> Result<Option<CallSerial>, Reason>,
     ) -> Result<Taken, Reason> {
-        match classify(datagram)? {
+        let class = classify(datagram).inspect_err(|_| {
+            if let Some(encryption) = rtp::key_exchange(datagram.payload) {
+                self.media.keys(datagram, encryption);
+            }
+        })?;
+        match class {
             Class::Rtp => {
                 let header = rtp::parse(datagram.payload).ok_or(Reason::RtpHeader)?;
                 let used = self.media.rtp(self.now, datagram, header)?;

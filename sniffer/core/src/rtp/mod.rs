@@ -1,10 +1,20 @@
 //! RTP (RFC 3550): the fixed header, and the state of a stream that is measured from headers alone.
 
+pub mod delay;
+pub mod histogram;
 pub mod jitter;
+pub mod loss;
+pub mod payload;
+pub mod playout;
 pub mod sequence;
 pub mod stream;
+pub mod timeline;
 
-use crate::bytes::{u8_at, u16_at, u32_at};
+use crate::{
+    bytes::{u8_at, u16_at, u32_at},
+    record::Encryption,
+    time::Timestamp,
+};
 
 /// What the fixed header says (RFC 3550, section 5.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +29,21 @@ pub struct Header {
     pub timestamp: u32,
     /// Synchronisation source.
     pub ssrc: u32,
+}
+
+/// An RTP packet as a stream takes it.
+#[derive(Clone, Copy, Debug)]
+pub struct Packet<'a> {
+    /// When it was captured.
+    pub time: Timestamp,
+    /// Its fixed header.
+    pub header: Header,
+    /// The whole datagram, header included, as far as it was captured.
+    pub bytes: &'a [u8],
+    /// Differentiated services code point of the IP header, 0 to 63.
+    pub dscp: u8,
+    /// Identification of the IPv4 header: two packets with the same one are copies that were made on the way.
+    pub ip_id: Option<u16>,
 }
 
 /// Says whether a datagram begins like RTP or RTCP: version 2.
@@ -40,15 +65,45 @@ pub fn parse(datagram: &[u8]) -> Option<Header> {
         timestamp: u32_at(datagram, 4)?,
         ssrc: u32_at(datagram, 8)?,
     };
-    let sources = usize::from(first & 0x0f).saturating_mul(4);
-    (datagram.len() >= sources.saturating_add(12)).then_some(header)
+    (datagram.len() >= sources_end(first)).then_some(header)
+}
+
+/// The payload: what follows the list of sources and the header extension, without padding. None where the bytes end
+/// before it.
+#[must_use]
+pub fn payload(datagram: &[u8]) -> Option<&[u8]> {
+    let first = u8_at(datagram, 0)?;
+    let mut start = sources_end(first);
+    if first & 0x10 != 0 {
+        let words = usize::from(u16_at(datagram, start.saturating_add(2))?);
+        start = start.saturating_add(4).saturating_add(words.saturating_mul(4));
+    }
+    let rest = datagram.get(start..)?;
+    let padding = if first & 0x20 == 0 { 0 } else { usize::from(*rest.last()?) };
+    rest.get(..rest.len().checked_sub(padding)?)
+}
+
+/// Says whether a datagram that is not RTP exchanges keys for it: a DTLS record (RFC 5764, section 5.1.2), or ZRTP with
+/// its cookie (RFC 6189, section 5).
+#[must_use]
+pub fn key_exchange(datagram: &[u8]) -> Option<Encryption> {
+    match datagram {
+        [20..=63, 0xfe, ..] => Some(Encryption::Dtls),
+        [0x10..=0x1f, _, _, _, b'Z', b'R', b'T', b'P', ..] => Some(Encryption::Zrtp),
+        _ => None,
+    }
+}
+
+/// Where the list of contributing sources ends.
+fn sources_end(first: u8) -> usize {
+    usize::from(first & 0x0f).saturating_mul(4).saturating_add(12)
 }
 
 /// Length in bytes of the fixed header, the list of sources and the extension; at most what is there.
 #[must_use]
 pub fn header_length(datagram: &[u8]) -> usize {
     let first = u8_at(datagram, 0).unwrap_or(0);
-    let mut length = usize::from(first & 0x0f).saturating_mul(4).saturating_add(12);
+    let mut length = sources_end(first);
     // RFC 3550, section 5.3.1: profile, and length in words of what follows these two.
     if first & 0x10 != 0 {
         let words = u16_at(datagram, length.saturating_add(2)).map_or(0, usize::from);
@@ -80,5 +135,25 @@ mod tests {
         bytes.truncate(15);
         assert_eq!(parse(&bytes), None, "the list of sources is cut");
         assert_eq!(parse(&[0x40; 16]), None);
+    }
+
+    #[test]
+    fn key_exchanges_are_recognised() {
+        assert_eq!(key_exchange(&[22, 0xfe, 0xfd, 0]), Some(Encryption::Dtls));
+        assert_eq!(key_exchange(b"\x10\0\0\x01ZRTP...."), Some(Encryption::Zrtp));
+        assert_eq!((key_exchange(&[0x80; 12]), key_exchange(b"\x10")), (None, None));
+    }
+
+    #[test]
+    fn the_payload_lies_between_extension_and_padding() {
+        let plain = [&[0x80; 12][..], b"voice"].concat();
+        assert_eq!(payload(&plain), Some(&b"voice"[..]));
+        let mut header = [0_u8; 16];
+        header[0] = 0xb1;
+        let full = [&header[..], &[0xbe, 0xde, 0, 1, 9, 9, 9, 9], b"voice", &[0, 0, 3]].concat();
+        assert_eq!(payload(&full), Some(&b"voice"[..]));
+        assert_eq!(payload(&full[..20]), None, "cut in the extension");
+        let more_padding_than_payload = [&[0xa0; 12][..], &[1, 200]].concat();
+        assert_eq!(payload(&more_padding_than_payload), None);
     }
 }

@@ -2,189 +2,241 @@
 //! (A.3), with one change: a window of bits tells duplicates from late packets, so that duplicates never hide loss and
 //! reordering never creates it.
 
-use crate::{
-    bytes::float,
-    limits::{MAX_DROPOUT, REORDER_WINDOW},
-    quality::Loss,
-};
+use super::loss::LossPattern;
+use crate::limits::{MAX_DROPOUT, REORDER_WINDOW};
 
 const WORDS: usize = 8;
-const WINDOW: u64 = 512;
-const _: () = assert!(REORDER_WINDOW == 512 && WORDS * 64 == 512);
+const WORDS_BEFORE: u64 = 7;
+const _: () = assert!(REORDER_WINDOW == 448 && WORDS == 8);
+/// How many of the latest packets' IP identifications are kept: copies follow their original closely.
+const RECENT: usize = 4;
 
 /// How a packet came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arrival {
-    /// After all before it.
-    InOrder,
+    /// After all before it; so many numbers were skipped.
+    InOrder {
+        /// Numbers between this one and the highest before it.
+        skipped: u16,
+    },
     /// After one with a higher number.
     Late,
     /// Its number had come already.
     Duplicate,
-    /// Far from all before it: a restart of the source, or noise.
+    /// Far from all before it: noise, or the first packet of a restarted source.
     Jump,
+    /// After one that was far from all before it: the source has restarted.
+    Restart,
 }
 
-/// The state of a stream's sequence numbers.
-#[derive(Clone, Debug)]
+/// The state of a stream's sequence numbers. Nothing has come while `packets` is zero.
+#[derive(Clone, Debug, Default)]
 pub struct Sequence {
     /// Lowest extended number of this run of numbers.
     base: u64,
     /// Highest extended number.
     highest: u64,
-    /// One bit for each of the 512 numbers up to the highest: came or not.
+    /// One bit for each number: came or not. Word `k % 8` has the numbers 64 k to 64 k + 63; the newest word is that of
+    /// `highest`, the seven before it are kept whole.
     window: [u64; WORDS],
+    /// The losses that have left the window; most streams have none.
+    pattern: Option<Box<LossPattern>>,
     /// Packets expected in earlier runs of numbers, and single packets far from all others.
     expected_before: u64,
+    packets: u64,
+    duplicates: u32,
+    copies: u32,
+    late: u32,
+    jumps: u32,
+    restarts: u16,
+    /// Runs of lost packets as it looks at present: a late packet may undo or part one.
+    holes: u32,
     /// The number that would confirm a restart.
     restart_at: Option<u16>,
-    packets: u64,
-    duplicates: u64,
-    late: u64,
-    jumps: u64,
-    runs: LossRuns,
-}
-
-/// Runs of lost packets, counted as numbers leave the window.
-#[derive(Clone, Copy, Debug, Default)]
-struct LossRuns {
-    count: u64,
-    within: bool,
-}
-
-impl LossRuns {
-    fn on(&mut self, came: bool) {
-        if !came && !self.within {
-            self.count += 1;
-        }
-        self.within = !came;
-    }
+    /// IP identifications of the latest packets, by the last bits of their numbers.
+    identifications: [u16; RECENT],
 }
 
 impl Sequence {
-    /// Begins with the first packet's number.
-    #[must_use]
-    pub fn new(first: u16) -> Self {
-        // One cycle up, so that packets older than the first have numbers too.
-        let extended = 0x1_0000 + u64::from(first);
-        let mut sequence = Self {
-            base: extended,
-            highest: extended,
-            window: [0; WORDS],
-            expected_before: 0,
-            restart_at: None,
-            packets: 1,
-            duplicates: 0,
-            late: 0,
-            jumps: 0,
-            runs: LossRuns::default(),
-        };
-        sequence.mark(extended);
-        sequence
-    }
-
-    /// Takes the next packet's number.
-    pub fn on(&mut self, number: u16) -> Arrival {
+    /// Takes the next packet's number and the identification of its IP header.
+    pub fn on(&mut self, number: u16, identification: Option<u16>) -> Arrival {
         self.packets += 1;
+        if self.packets == 1 {
+            self.begin(number);
+            self.identify(self.highest, identification);
+            return Arrival::InOrder { skipped: 0 };
+        }
         let highest = u16::try_from(self.highest & 0xffff).unwrap_or(0);
         let ahead = number.wrapping_sub(highest);
         let behind = highest.wrapping_sub(number);
         if ahead != 0 && ahead < MAX_DROPOUT {
             self.advance(self.highest + u64::from(ahead));
-            Arrival::InOrder
-        } else if behind < REORDER_WINDOW {
-            self.late(self.highest - u64::from(behind))
+            self.identify(self.highest, identification);
+            let skipped = ahead - 1;
+            self.holes = self.holes.saturating_add(u32::from(skipped > 0));
+            Arrival::InOrder { skipped }
+        } else if behind <= REORDER_WINDOW {
+            self.late(self.highest - u64::from(behind), identification)
         } else {
             self.jump(number)
         }
     }
 
+    fn begin(&mut self, number: u16) {
+        // One cycle up, so that packets older than the first have numbers too.
+        self.base = 0x1_0000 + u64::from(number);
+        self.highest = self.base;
+        self.window = [0; WORDS];
+        self.mark(self.base);
+    }
+
     fn advance(&mut self, to: u64) {
-        for number in self.highest + 1..=to {
-            self.leave(number.saturating_sub(WINDOW));
-            self.clear(number);
+        for word in self.highest / 64 + 1..=to / 64 {
+            self.leave(word.saturating_sub(WORDS_BEFORE + 1));
+            if let Some(bits) = self.window.get_mut(place(word)) {
+                *bits = 0;
+            }
         }
         self.highest = to;
         self.mark(to);
     }
 
-    fn late(&mut self, number: u64) -> Arrival {
+    fn late(&mut self, number: u64, identification: Option<u16>) -> Arrival {
         if self.came(number) {
-            self.duplicates += 1;
+            self.duplicates = self.duplicates.saturating_add(1);
+            if self.is_copy(number, identification) {
+                self.copies = self.copies.saturating_add(1);
+            }
             return Arrival::Duplicate;
         }
+        self.count_hole(number);
         self.mark(number);
+        self.identify(number, identification);
         self.base = self.base.min(number);
-        self.late += 1;
+        self.late = self.late.saturating_add(1);
         Arrival::Late
+    }
+
+    /// A late packet ends a hole that it fills, parts one that it lies in, and shortens one at whose edge it lies.
+    fn count_hole(&mut self, number: u64) {
+        if number < self.base {
+            self.holes = self.holes.saturating_add(u32::from(self.base - number > 1));
+            return;
+        }
+        match (self.came(number.saturating_sub(1)), self.came(number + 1)) {
+            (true, true) => self.holes = self.holes.saturating_sub(1),
+            (false, false) => self.holes = self.holes.saturating_add(1),
+            (true, false) | (false, true) => {}
+        }
     }
 
     /// Two consecutive numbers far away make a restart (RFC 3550, appendix A.1); a single one neither expects nor
     /// loses anything.
     fn jump(&mut self, number: u16) -> Arrival {
         if self.restart_at == Some(number.wrapping_add(1)) {
-            self.duplicates += 1;
+            self.duplicates = self.duplicates.saturating_add(1);
             return Arrival::Duplicate;
         }
-        self.jumps += 1;
+        self.jumps = self.jumps.saturating_add(1);
         if self.restart_at == Some(number) {
-            self.runs = self.all_runs();
-            self.runs.within = false;
-            self.expected_before += self.expected_here();
-            self.base = 0x1_0000 + u64::from(number);
-            self.highest = self.base;
-            self.window = [0; WORDS];
-            self.mark(self.base);
+            self.pattern = Some(Box::new(self.pattern())).filter(|pattern| pattern.total() > 0);
+            // The packet before this one is counted already; it becomes the first of the new run of numbers.
+            self.expected_before = (self.expected_before + self.expected_here()).saturating_sub(1);
+            self.restarts = self.restarts.saturating_add(1);
+            self.begin(number.wrapping_sub(1));
+            self.advance(self.highest + 1);
             self.restart_at = None;
+            Arrival::Restart
         } else {
             self.expected_before += 1;
             self.restart_at = Some(number.wrapping_add(1));
-        }
-        Arrival::Jump
-    }
-
-    fn leave(&mut self, number: u64) {
-        if number >= self.base {
-            let came = self.came(number);
-            self.runs.on(came);
+            Arrival::Jump
         }
     }
 
-    fn all_runs(&self) -> LossRuns {
-        let oldest = (self.highest + 1).saturating_sub(WINDOW).max(self.base);
-        let mut runs = self.runs;
-        for number in oldest..=self.highest {
-            runs.on(self.came(number));
+    /// Gives what is missing of a word that leaves the window to the pattern.
+    fn leave(&mut self, word: u64) {
+        let missing = self.missing(word);
+        if missing != 0 {
+            let mut pattern = self.pattern.take().unwrap_or_default();
+            tell_missing(&mut pattern, word, missing);
+            self.pattern = Some(pattern);
         }
-        runs
     }
 
-    fn place(number: u64) -> (usize, u64) {
-        let bit = number % WINDOW;
-        (usize::try_from(bit / 64).unwrap_or(0), 1 << (bit % 64))
+    /// The numbers of a word that are expected and did not come.
+    fn missing(&self, word: u64) -> u64 {
+        let first = word * 64;
+        if first + 63 < self.base {
+            return 0;
+        }
+        let after_base =
+            u64::MAX.checked_shl(u32::try_from(self.base.saturating_sub(first)).unwrap_or(64)).unwrap_or(0);
+        let bits = self.window.get(place(word)).copied().unwrap_or(u64::MAX);
+        !bits & after_base
+    }
+
+    /// The pattern of losses up to the highest number, as if nothing more could arrive.
+    #[must_use]
+    pub fn pattern(&self) -> LossPattern {
+        let mut pattern = self.pattern.as_deref().copied().unwrap_or_default();
+        if self.packets == 0 {
+            return pattern;
+        }
+        let newest = self.highest / 64;
+        for word in newest.saturating_sub(WORDS_BEFORE)..newest {
+            tell_missing(&mut pattern, word, self.missing(word));
+        }
+        let up_to_highest = u64::MAX >> (63 - self.highest % 64);
+        tell_missing(&mut pattern, newest, self.missing(newest) & up_to_highest);
+        pattern.close();
+        pattern
+    }
+
+    /// Bytes on the heap.
+    #[must_use]
+    pub fn heap_bytes(&self) -> usize {
+        self.pattern.as_ref().map_or(0, |_| size_of::<LossPattern>())
     }
 
     fn came(&self, number: u64) -> bool {
-        let (word, bit) = Self::place(number);
-        self.window.get(word).is_some_and(|word| word & bit != 0)
+        self.window.get(place(number / 64)).is_some_and(|word| word & (1 << (number % 64)) != 0)
     }
 
     fn mark(&mut self, number: u64) {
-        let (word, bit) = Self::place(number);
-        if let Some(word) = self.window.get_mut(word) {
-            *word |= bit;
+        if let Some(word) = self.window.get_mut(place(number / 64)) {
+            *word |= 1 << (number % 64);
         }
     }
 
-    fn clear(&mut self, number: u64) {
-        let (word, bit) = Self::place(number);
-        if let Some(word) = self.window.get_mut(word) {
-            *word &= !bit;
+    fn identify(&mut self, number: u64, identification: Option<u16>) {
+        if let Some(place) = self.identifications.get_mut(recent(number)) {
+            *place = identification.unwrap_or(0);
         }
+    }
+
+    /// Zero says nothing: hosts that never fragment may send it always (RFC 6864).
+    fn is_copy(&self, number: u64, identification: Option<u16>) -> bool {
+        let recent = self.identifications.get(recent(number)).filter(|_| self.highest - number < 4);
+        identification.is_some_and(|id| id != 0 && recent == Some(&id))
     }
 
     fn expected_here(&self) -> u64 {
-        self.highest - self.base + 1
+        if self.packets == 0 { 0 } else { self.highest - self.base + 1 }
+    }
+
+    /// The extended number of the packet that came last in order.
+    #[must_use]
+    pub fn highest(&self) -> u64 {
+        self.highest
+    }
+
+    /// Says whether the packet before this number came, as far back as the window reaches.
+    #[must_use]
+    pub fn predecessor_came(&self, number: u16) -> bool {
+        let behind = u16::try_from(self.highest & 0xffff).unwrap_or(0).wrapping_sub(number);
+        let number = self.highest.saturating_sub(u64::from(behind));
+        number <= self.base || behind > REORDER_WINDOW || self.came(number - 1)
     }
 
     /// Packets that came, duplicates included.
@@ -196,25 +248,43 @@ impl Sequence {
     /// Packets whose number had come already.
     #[must_use]
     pub fn duplicates(&self) -> u64 {
-        self.duplicates
+        u64::from(self.duplicates)
+    }
+
+    /// Duplicates with the IP identification of their original: copies made on the way or by the mirror ports.
+    #[must_use]
+    pub fn copies(&self) -> u64 {
+        u64::from(self.copies)
     }
 
     /// Packets that came after one with a higher number.
     #[must_use]
     pub fn reordered(&self) -> u64 {
-        self.late
+        u64::from(self.late)
     }
 
     /// Packets far from those before them.
     #[must_use]
     pub fn jumps(&self) -> u64 {
-        self.jumps
+        u64::from(self.jumps)
+    }
+
+    /// How often the numbers began anew.
+    #[must_use]
+    pub fn restarts(&self) -> u64 {
+        u64::from(self.restarts)
+    }
+
+    /// Runs of lost packets as it looks at present.
+    #[must_use]
+    pub fn holes(&self) -> u32 {
+        self.holes
     }
 
     /// Different packets that came.
     #[must_use]
     pub fn unique(&self) -> u64 {
-        self.packets - self.duplicates
+        self.packets - u64::from(self.duplicates)
     }
 
     /// Packets that were sent, by the numbers.
@@ -228,13 +298,28 @@ impl Sequence {
     pub fn lost(&self) -> u64 {
         self.expected().saturating_sub(self.unique())
     }
+}
 
-    /// The share and the runs of the losses.
-    #[must_use]
-    pub fn loss(&self) -> Loss {
-        let (lost, runs) = (float(self.lost()), self.all_runs().count);
-        Loss { share: lost / float(self.expected().max(1)), mean_run: if runs == 0 { 0.0 } else { lost / float(runs) } }
+/// Tells the pattern each run of bits of a word.
+fn tell_missing(pattern: &mut LossPattern, word: u64, mut missing: u64) {
+    let mut number = word * 64;
+    while missing != 0 {
+        let skip = missing.trailing_zeros();
+        missing >>= skip;
+        let run = missing.trailing_ones();
+        number += u64::from(skip);
+        pattern.lost(number, run);
+        number += u64::from(run);
+        missing = missing.checked_shr(run).unwrap_or(0);
     }
+}
+
+fn place(word: u64) -> usize {
+    usize::try_from(word % 8).unwrap_or(0)
+}
+
+fn recent(number: u64) -> usize {
+    usize::try_from(number % 4).unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -242,10 +327,9 @@ mod tests {
     use super::*;
 
     fn stream(numbers: impl IntoIterator<Item = u16>) -> Sequence {
-        let mut numbers = numbers.into_iter();
-        let mut sequence = Sequence::new(numbers.next().unwrap());
+        let mut sequence = Sequence::default();
         for number in numbers {
-            sequence.on(number);
+            sequence.on(number, None);
         }
         sequence
     }
@@ -283,6 +367,16 @@ mod tests {
     }
 
     #[test]
+    fn a_duplicate_with_its_original_s_identification_is_a_copy() {
+        let mut sequence = Sequence::default();
+        for (number, id) in [(1, 700), (1, 700), (2, 701), (3, 702), (2, 701), (3, 9), (4, 0), (4, 0)] {
+            sequence.on(number, Some(id));
+        }
+        sequence.on(4, None);
+        assert_eq!((sequence.duplicates(), sequence.copies()), (5, 2), "3 was sent again, 4 says nothing");
+    }
+
+    #[test]
     fn many_wraps_are_counted() {
         let sequence = stream((0..200_000_u32).map(|n| u16::try_from(n & 0xffff).unwrap()));
         assert_eq!(figures(&sequence), (200_000, 200_000, 0, 0, 0));
@@ -290,38 +384,87 @@ mod tests {
 
     #[test]
     fn a_restart_begins_anew_and_a_single_far_packet_changes_nothing() {
-        assert_eq!(figures(&stream([1, 2, 3, 30_000, 30_001, 30_002])), (6, 6, 0, 0, 0));
+        let sequence = stream([1, 2, 3, 30_000, 30_001, 30_002]);
+        assert_eq!((figures(&sequence), sequence.restarts()), ((6, 6, 0, 0, 0), 1));
         assert_eq!(figures(&stream([1, 2, 30_000, 3, 5])), (5, 6, 1, 0, 0));
         assert_eq!(figures(&stream([1, 2, 30_000, 30_000, 30_001])), (5, 4, 0, 1, 0));
     }
 
     #[test]
+    fn losses_before_a_restart_stay_in_the_pattern() {
+        let sequence = stream([1, 2, 5, 6, 30_000, 30_001, 30_003]);
+        let pattern = sequence.pattern();
+        assert_eq!((sequence.lost(), pattern.total(), pattern.runs()), (3, 3, 2));
+    }
+
+    #[test]
     fn runs_of_loss_are_told_apart_from_single_losses() {
-        // 100 packets; lost: 10 alone, and 20 to 29.
-        let sequence = stream((0..100_u16).filter(|n| *n != 10 && !(20..30).contains(n)));
-        assert_eq!(sequence.lost(), 11);
-        assert!((sequence.loss().mean_run - 5.5).abs() < 1e-9);
-        // The same further back than the window.
-        let sequence = stream((0..2000_u16).filter(|n| *n != 10 && !(20..30).contains(n)));
-        assert!((sequence.loss().mean_run - 5.5).abs() < 1e-9);
+        // 100 packets; lost: 10 alone, and 20 to 29. Then the same further back than the window.
+        for end in [100, 2000_u16] {
+            let sequence = stream((0..end).filter(|n| *n != 10 && !(20..30).contains(n)));
+            let pattern = sequence.pattern();
+            assert_eq!((sequence.lost(), pattern.total(), pattern.runs(), sequence.holes()), (11, 11, 2, 2));
+            assert_eq!((pattern.bursts(), pattern.burst_packets()), (1, 20), "10 to 29: nine came between");
+        }
         // A hole longer than the window is one run.
         let sequence = stream((0..2000_u16).filter(|n| !(200..1400).contains(n)));
-        assert!((sequence.loss().mean_run - 1200.0).abs() < 1e-9);
+        assert_eq!((sequence.pattern().runs(), sequence.pattern().longest_run(), sequence.holes()), (1, 1200, 1));
+    }
+
+    /// A generator of numbers for the properties below.
+    struct Random(u32);
+
+    impl Random {
+        fn below(&mut self, bound: u32) -> u32 {
+            self.0 = self.0.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (self.0 >> 8) % bound
+        }
+    }
+
+    #[test]
+    fn any_loss_order_and_duplication_within_the_window_gives_the_truth() {
+        let mut random = Random(12345);
+        for _ in 0..300 {
+            let (start, count) = (random.below(65_536), 200 + random.below(3000));
+            let (loss, spread) = (random.below(30), 1 + random.below(100));
+            let mut sent: Vec<(u32, u32)> = Vec::new();
+            let mut came = vec![false; count as usize];
+            for n in 0..count {
+                // The ends always come: what is before the first and after the last cannot be known.
+                if n != 0 && n != count - 1 && random.below(100) < loss {
+                    continue;
+                }
+                came[n as usize] = true;
+                sent.push((n + random.below(spread), n));
+                if random.below(10) == 0 {
+                    sent.push((n + random.below(spread), n));
+                }
+            }
+            sent.sort_unstable();
+            let sequence = stream(sent.iter().map(|&(_, n)| u16::try_from((start + n) & 0xffff).unwrap()));
+            let lost = came.iter().filter(|came| !**came).count() as u64;
+            let unique = u64::from(count) - lost;
+            assert_eq!((sequence.lost(), sequence.unique(), sequence.expected()), (lost, unique, u64::from(count)));
+            assert_eq!(sequence.lost() + sequence.unique(), sequence.expected());
+            assert_eq!(sequence.duplicates(), sent.len() as u64 - unique);
+            let runs = came.windows(2).filter(|pair| pair[0] && !pair[1]).count();
+            let pattern = sequence.pattern();
+            assert_eq!((u64::from(pattern.total()), pattern.runs() as usize), (lost, runs));
+            assert_eq!(sequence.holes() as usize, runs, "the runs as they look are those there are in the end");
+            assert_eq!(pattern.run_bins().iter().map(|&count| u32::from(count)).sum::<u32>(), pattern.runs());
+        }
     }
 
     #[test]
     fn loss_is_never_negative_whatever_comes() {
-        let mut state = 12345_u32;
-        let mut next = || {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            state >> 8
-        };
+        let mut random = Random(777);
         for _ in 0..200 {
-            let spread = 1 << (next() % 16);
-            let start = next();
-            let sequence =
-                stream((0..3000).map(|n: u32| ((start + n / 2 + next() % spread) & 0xffff).try_into().unwrap()));
+            let spread = 1 << random.below(17);
+            let start = random.below(65_536);
+            let numbers = (0..3000).map(|n| ((start + n / 2 + random.below(spread)) & 0xffff).try_into().unwrap());
+            let sequence = stream(numbers.collect::<Vec<u16>>());
             assert!(sequence.unique() <= sequence.expected());
+            assert_eq!(u64::from(sequence.pattern().total()), sequence.lost());
         }
     }
 }

@@ -1,11 +1,17 @@
-//! One RTP stream: one SSRC from one endpoint to another. Taking a packet allocates nothing.
+//! One RTP stream: one SSRC from one endpoint to another. Taking a packet allocates nothing but once for the first loss
+//! and once a minute for the time line.
 
+pub use super::payload::{PayloadType, Timing};
 use super::{
-    Header,
+    Packet,
+    delay::{DelayVariation, MediaClock},
     jitter::Jitter,
+    payload::PayloadTypes,
+    playout::{Arriving, Playout},
     sequence::{Arrival, Sequence},
+    timeline::Timeline,
 };
-use crate::{codec, decode::Endpoint, limits, quality, time::Timestamp};
+use crate::{codec::Media, decode::Endpoint, limits, rtcp::session::Session, time::Timestamp};
 
 /// What names a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -16,38 +22,6 @@ pub struct StreamKey {
     pub destination: Endpoint,
     /// Synchronisation source.
     pub ssrc: u32,
-}
-
-/// Clock rates a dynamic payload type may have; a stream that waits for its SDP is measured with each of them.
-const CANDIDATES: [u32; 5] = [8000, 16000, 32000, 48000, 90000];
-
-/// What timing needs to know of a payload type.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Timing {
-    /// Clock rate in hertz.
-    pub clock_rate: u32,
-    /// Events and comfort noise: their timestamps do not follow the voice's (RFC 4733, section 2.2), so that they are
-    /// left out of the jitter.
-    pub is_auxiliary: bool,
-}
-
-impl Timing {
-    /// The timing of a codec by its name and clock rate.
-    #[must_use]
-    pub fn of((name, clock_rate): (&str, u32)) -> Self {
-        Self { clock_rate, is_auxiliary: codec::is_auxiliary(name) }
-    }
-}
-
-/// One payload type of a stream.
-#[derive(Clone, Copy, Debug)]
-pub struct PayloadType {
-    /// Its number.
-    pub number: u8,
-    /// Packets that carried it, duplicates included.
-    pub packets: u64,
-    /// How it is timed, once known.
-    pub timing: Option<Timing>,
 }
 
 /// The state of a stream.
@@ -61,13 +35,53 @@ pub struct Stream {
     pub first: Timestamp,
     /// Time of the last packet.
     pub last: Timestamp,
-    sequence: Option<Sequence>,
+    sequence: Sequence,
+    clock: MediaClock,
     jitter: Jitter,
-    /// The clock rate that the last packet was measured with.
-    clock_rate: Option<u32>,
-    /// Jitter by candidate clock rates while the payload type has none.
-    candidates: Option<Box<[Jitter; CANDIDATES.len()]>>,
-    types: [Option<PayloadType>; limits::PAYLOAD_TYPES],
+    delay: DelayVariation,
+    playout: Playout,
+    timeline: Timeline,
+    types: PayloadTypes,
+    /// Packets of payload types without a known clock rate.
+    early: Option<Box<Vec<Early>>>,
+    /// What RTCP says of it while no call is known that it belongs to.
+    pub rtcp: Option<Box<Session>>,
+    counts: Counts,
+}
+
+/// Small figures of a stream.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counts {
+    /// Different packets with sound: no events, comfort noise or silence descriptors.
+    pub sounding: u32,
+    /// Different packets with comfort noise or a silence descriptor.
+    pub silent: u32,
+    /// Events (RFC 4733). Which ones is nobody's business.
+    pub events: u32,
+    last_event: u32,
+    /// Ticks from one packet to the next in order.
+    pub interval: u32,
+    /// Shortest and longest time between two packets, in microseconds; they mean something from two packets on.
+    pub shortest_gap: u32,
+    /// See `shortest_gap`.
+    pub longest_gap: u32,
+    /// Differentiated services code point of the first packet.
+    pub dscp: u8,
+    /// That of the last packet.
+    pub dscp_last: u8,
+    /// There were packets with another one than the first's.
+    pub dscp_changed: bool,
+    last_marker: bool,
+}
+
+/// A packet that waits for its clock rate.
+#[derive(Clone, Copy, Debug)]
+struct Early {
+    arrival: Timestamp,
+    timestamp: u32,
+    number: u16,
+    payload_type: u8,
+    marker: bool,
 }
 
 impl Stream {
@@ -79,88 +93,151 @@ impl Stream {
             vlan,
             first: time,
             last: time,
-            sequence: None,
+            sequence: Sequence::default(),
+            clock: MediaClock::default(),
             jitter: Jitter::default(),
-            clock_rate: None,
-            candidates: None,
-            types: [None; limits::PAYLOAD_TYPES],
+            delay: DelayVariation::default(),
+            playout: Playout::default(),
+            timeline: Timeline::new(time),
+            types: PayloadTypes::default(),
+            early: None,
+            rtcp: None,
+            counts: Counts { shortest_gap: u32::MAX, ..Counts::default() },
         }
     }
 
     /// Takes a packet. `timing_of` is asked once for each payload type.
-    pub fn on(&mut self, time: Timestamp, header: Header, timing_of: impl FnOnce(u8) -> Option<Timing>) {
-        self.last = self.last.max(time);
-        let arrival = match &mut self.sequence {
-            Some(sequence) => sequence.on(header.sequence),
-            None => {
-                self.sequence = Some(Sequence::new(header.sequence));
-                Arrival::InOrder
+    pub fn on(&mut self, packet: &Packet<'_>, timing_of: impl FnOnce(u8) -> Option<Timing>) {
+        let Packet { time, header, .. } = *packet;
+        if self.timeline.is_over(time) {
+            self.begin_slot(time);
+        }
+        self.note(packet);
+        let arrival = self.sequence.on(header.sequence, packet.ip_id);
+        let timing = self.types.count(header.payload_type, timing_of);
+        let follows = match arrival {
+            // A copy says nothing about the network's timing: it may come from a second mirror port. A single packet
+            // far from the others may be another stream's.
+            Arrival::Duplicate | Arrival::Jump => return,
+            Arrival::Restart => {
+                self.clock.restart();
+                self.early = None;
+                false
             }
+            Arrival::InOrder { skipped } => skipped == 0,
+            Arrival::Late => false,
         };
-        let timing = self.count_type(header.payload_type, timing_of);
-        match arrival {
-            // A copy says nothing about the network's timing: it may come from a second mirror port.
-            Arrival::Duplicate => return,
-            Arrival::Jump => {
-                self.jitter.restart();
-                self.candidates = None;
-            }
-            Arrival::InOrder | Arrival::Late => {}
-        }
-        let clock_rate = match timing {
-            Some(Timing { is_auxiliary: true, .. }) => return,
-            Some(timing) => timing.clock_rate,
-            None => {
-                self.on_candidates(time, header.timestamp);
-                return;
-            }
+        let early = Early {
+            arrival: time,
+            timestamp: header.timestamp,
+            number: header.sequence,
+            payload_type: header.payload_type,
+            marker: header.marker,
         };
-        if self.clock_rate.replace(clock_rate).is_some_and(|before| before != clock_rate) {
-            self.jitter.restart();
-        }
-        self.jitter.on(time, header.timestamp, clock_rate);
-    }
-
-    fn count_type(&mut self, number: u8, timing_of: impl FnOnce(u8) -> Option<Timing>) -> Option<Timing> {
-        for place in &mut self.types {
-            match place {
-                Some(known) if known.number == number => {
-                    known.packets += 1;
-                    return known.timing;
+        let Some(timing) = timing else {
+            self.keep_early(early);
+            return;
+        };
+        match timing.media {
+            Media::Event => {
+                let is_new = self.counts.events == 0 || self.counts.last_event != header.timestamp;
+                self.counts.events = self.counts.events.saturating_add(u32::from(is_new));
+                self.counts.last_event = header.timestamp;
+            }
+            Media::Noise => self.counts.silent = self.counts.silent.saturating_add(1),
+            Media::Audio | Media::Video => {
+                if timing.silence_octets > 0 && is_silence(packet.bytes, timing.silence_octets) {
+                    self.counts.silent = self.counts.silent.saturating_add(1);
+                } else {
+                    self.counts.sounding = self.counts.sounding.saturating_add(1);
                 }
-                Some(_) => {}
-                None => {
-                    let timing = timing_of(number);
-                    *place = Some(PayloadType { number, packets: 1, timing });
-                    return timing;
-                }
+                self.measure(early, timing, follows);
             }
         }
-        None
     }
 
-    fn on_candidates(&mut self, time: Timestamp, timestamp: u32) {
-        let candidates = self.candidates.get_or_insert_default();
-        for (jitter, clock_rate) in candidates.iter_mut().zip(CANDIDATES) {
-            jitter.on(time, timestamp, clock_rate);
+    #[cold]
+    fn begin_slot(&mut self, time: Timestamp) {
+        self.timeline.advance(time, &self.sequence);
+        self.playout.begin_slot(self.delay.reference());
+        self.delay.begin_slot();
+    }
+
+    /// What every packet has, duplicates included.
+    fn note(&mut self, packet: &Packet<'_>) {
+        let counts = &mut self.counts;
+        if self.sequence.packets() == 0 {
+            (counts.dscp, counts.dscp_last) = (packet.dscp, packet.dscp);
+        } else {
+            let gap = packet.time.as_nanos().saturating_sub(self.last.as_nanos()).max(0) / 1000;
+            let gap = u32::try_from(gap).unwrap_or(u32::MAX);
+            counts.shortest_gap = counts.shortest_gap.min(gap);
+            counts.longest_gap = counts.longest_gap.max(gap);
+            counts.dscp_changed |= packet.dscp != counts.dscp_last;
+            counts.dscp_last = packet.dscp;
+        }
+        self.last = self.last.max(packet.time);
+    }
+
+    /// Times a packet with a known clock rate.
+    fn measure(&mut self, packet: Early, timing: Timing, follows: bool) {
+        let silence = self.clock.silence(packet.arrival);
+        let transit = self.clock.on(packet.arrival, packet.timestamp, timing.clock_rate);
+        let marker = packet.marker && !self.counts.last_marker;
+        self.counts.last_marker = packet.marker;
+        let jitter = transit.difference.map(|difference| self.jitter.on(difference));
+        if follows && !packet.marker && transit.ticks > 0 {
+            self.counts.interval = transit.ticks.unsigned_abs();
+        }
+        let jump = transit
+            .difference
+            .is_none_or(|difference| u128::from(difference.unsigned_abs()) > limits::PLAYOUT_RESTART.as_nanos());
+        if jump {
+            self.delay.restart();
+            self.playout.restart();
+        }
+        self.delay.on(transit.nanos);
+        let mut is_late = false;
+        if timing.media == Media::Audio {
+            let is_fresh = jump || marker || silence > limits::PLAYOUT_RESTART;
+            let arriving = Arriving { number: packet.number, transit: transit.nanos, is_fresh };
+            let sequence = &self.sequence;
+            is_late = self.playout.on(arriving, || sequence.predecessor_came(packet.number));
+        }
+        self.timeline.measured(jitter, is_late);
+    }
+
+    fn keep_early(&mut self, packet: Early) {
+        let early = self.early.get_or_insert_default();
+        if early.len() < limits::EARLY_PACKETS {
+            early.push(packet);
         }
     }
 
-    /// Looks again for clock rates that were not known: SDP came after the packets.
+    /// Looks again for clock rates that were not known: SDP came after the packets. What was kept of them is measured
+    /// as if it had come before.
     pub fn resolve(&mut self, timing_of: impl Fn(u8) -> Option<Timing>) {
-        for known in self.types.iter_mut().flatten() {
-            if known.timing.is_some() {
-                continue;
-            }
-            known.timing = timing_of(known.number);
-            let Some(Timing { clock_rate, is_auxiliary: false }) = known.timing else { continue };
-            if let Some(candidates) = &self.candidates
-                && self.clock_rate.is_none()
-                && let Some((jitter, _)) = candidates.iter().zip(CANDIDATES).find(|pair| pair.1 == clock_rate)
-            {
-                self.jitter = *jitter;
-                self.clock_rate = Some(clock_rate);
-                self.candidates = None;
+        if !self.types.resolve(timing_of) {
+            return;
+        }
+        let Some(early) = self.early.take() else { return };
+        let mut before: Option<u16> = None;
+        for packet in *early {
+            let follows = before.replace(packet.number) == Some(packet.number.wrapping_sub(1));
+            match self.types.timing(packet.payload_type) {
+                Some(timing) if matches!(timing.media, Media::Audio | Media::Video) => {
+                    self.counts.sounding = self.counts.sounding.saturating_add(1);
+                    self.measure(packet, timing, follows);
+                }
+                Some(Timing { media: Media::Noise, .. }) => {
+                    self.counts.silent = self.counts.silent.saturating_add(1);
+                }
+                Some(_) => {
+                    let is_new = self.counts.events == 0 || self.counts.last_event != packet.timestamp;
+                    self.counts.events = self.counts.events.saturating_add(u32::from(is_new));
+                    self.counts.last_event = packet.timestamp;
+                }
+                None => self.keep_early(packet),
             }
         }
     }
@@ -168,19 +245,19 @@ impl Stream {
     /// The payload type with most packets; the first one seen wins a draw.
     #[must_use]
     pub fn main_type(&self) -> Option<PayloadType> {
-        self.types.iter().flatten().copied().reduce(|best, next| if next.packets > best.packets { next } else { best })
+        self.types.main()
     }
 
     /// Packets seen, duplicates included.
     #[must_use]
     pub fn packets(&self) -> u64 {
-        self.sequence.as_ref().map_or(0, Sequence::packets)
+        self.sequence.packets()
     }
 
     /// The state of the sequence numbers; none before the first packet.
     #[must_use]
     pub fn sequence(&self) -> Option<&Sequence> {
-        self.sequence.as_ref()
+        Some(&self.sequence).filter(|sequence| sequence.packets() > 0)
     }
 
     /// Interarrival jitter; empty when the clock rate is not known.
@@ -189,75 +266,48 @@ impl Stream {
         &self.jitter
     }
 
-    /// Mean opinion score for the codec with this name; none with too few packets or unknown figures.
+    /// Delay variation; empty when the clock rate is not known.
     #[must_use]
-    pub fn mos(&self, codec: Option<&str>) -> Option<f64> {
-        let sequence = self.sequence.as_ref().filter(|sequence| sequence.unique() >= limits::MOS_PACKETS)?;
-        let impairment = codec::impairment(codec?)?;
-        // The one-way delay is not visible at one point of the network: Id = 0.
-        quality::mos(impairment, sequence.loss(), 0.0).map(|mos| (mos * 1000.0).round() / 1000.0)
+    pub fn delay(&self) -> &DelayVariation {
+        &self.delay
     }
+
+    /// What the jitter buffers made of it; empty when the clock rate is not known, and for video.
+    #[must_use]
+    pub fn playout(&self) -> &Playout {
+        &self.playout
+    }
+
+    /// The time line.
+    #[must_use]
+    pub fn timeline(&self) -> &Timeline {
+        &self.timeline
+    }
+
+    /// Small figures.
+    #[must_use]
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// The clock rate that packets are measured with, in hertz.
+    #[must_use]
+    pub fn clock_rate(&self) -> Option<u32> {
+        self.clock.rate()
+    }
+
+    /// Bytes on the heap: the time line, the pattern of losses, packets that wait for their clock rate.
+    #[must_use]
+    pub fn heap_bytes(&self) -> usize {
+        let early = self.early.as_ref().map_or(0, |early| early.capacity().saturating_mul(size_of::<Early>()));
+        early.saturating_add(self.timeline.heap_bytes()).saturating_add(self.sequence.heap_bytes())
+    }
+}
+
+/// Says whether a packet has a payload, and one so small that it can only be a silence descriptor.
+fn is_silence(datagram: &[u8], largest: u8) -> bool {
+    super::payload(datagram).is_some_and(|payload| !payload.is_empty() && payload.len() <= usize::from(largest))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn key() -> StreamKey {
-        let endpoint = |port| Endpoint { address: "192.0.2.1".parse().unwrap(), port };
-        StreamKey { source: endpoint(1), destination: endpoint(2), ssrc: 7 }
-    }
-
-    fn feed(stream: &mut Stream, numbers: std::ops::Range<u16>, payload_type: u8, step: u32, clock: Option<u32>) {
-        for n in numbers {
-            let header = Header { payload_type, marker: false, sequence: n, timestamp: u32::from(n) * step, ssrc: 7 };
-            let timing = clock.map(|clock_rate| Timing { clock_rate, is_auxiliary: payload_type == 101 });
-            stream.on(Timestamp::from_nanos(i64::from(n) * 20_000_000), header, |_| timing);
-        }
-    }
-
-    #[test]
-    fn packets_before_the_sdp_are_measured_with_the_clock_rate_it_brings() {
-        let mut stream = Stream::new(key(), None, Timestamp::default());
-        feed(&mut stream, 0..40, 99, 960, None);
-        assert_eq!(stream.jitter().max_ms(), None);
-        stream.resolve(|_| Some(Timing { clock_rate: 48000, is_auxiliary: false }));
-        feed(&mut stream, 40..80, 99, 960, None);
-        assert_eq!(stream.jitter().max_ms(), Some(0.0));
-        assert_eq!(stream.main_type().unwrap().timing.unwrap().clock_rate, 48000);
-    }
-
-    #[test]
-    fn a_few_packets_give_no_mos_and_a_second_gives_one() {
-        let mut stream = Stream::new(key(), None, Timestamp::default());
-        feed(&mut stream, 0..49, 0, 160, Some(8000));
-        assert_eq!(stream.mos(Some("PCMU")), None);
-        feed(&mut stream, 49..50, 0, 160, Some(8000));
-        assert_eq!(stream.mos(Some("PCMU")), Some(4.409));
-        assert_eq!((stream.mos(Some("X-unheard-of")), stream.mos(None)), (None, None));
-    }
-
-    #[test]
-    fn events_do_not_disturb_the_jitter_of_the_voice() {
-        let mut stream = Stream::new(key(), None, Timestamp::default());
-        feed(&mut stream, 0..50, 0, 160, Some(8000));
-        // An event's packets all have the timestamp of its beginning.
-        feed(&mut stream, 50..60, 101, 0, Some(8000));
-        feed(&mut stream, 60..90, 0, 160, Some(8000));
-        assert_eq!((stream.jitter().max_ms(), stream.packets()), (Some(0.0), 90));
-    }
-
-    #[test]
-    fn the_payload_type_with_most_packets_names_the_stream() {
-        let mut stream = Stream::new(key(), None, Timestamp::default());
-        feed(&mut stream, 0..3, 101, 160, Some(8000));
-        feed(&mut stream, 3..10, 8, 160, Some(8000));
-        feed(&mut stream, 10..30, 13, 160, Some(8000));
-        assert_eq!(stream.main_type().unwrap().number, 13);
-        // More types than are counted apart do not grow anything.
-        for payload_type in 20..60 {
-            feed(&mut stream, 30..31, payload_type, 160, None);
-        }
-        assert_eq!(stream.packets(), 70);
-    }
-}
+mod tests;

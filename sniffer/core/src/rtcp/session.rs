@@ -1,0 +1,361 @@
+//! What RTCP tells of the streams of a call: the far end's view of loss and jitter, and the round trip in two halves,
+//! since the observer stands between the two ends. Facts are kept by the SSRC that they are about and the way its media
+//! goes: a relay sends the same SSRC on.
+//!
+//! A sender report that passes at t1 and the report that names it (LSR, RFC 3550, section 6.4.1) passing back at t2 make
+//! one half: t2 - t1 - DLSR is the way from here to the receiver and back. The same of the opposite stream, or a DLRR
+//! block (RFC 3611, section 4.5), makes the half towards the sender.
+
+use std::net::IpAddr;
+
+use super::{Item, ReportBlock, xr};
+use crate::{
+    bytes::{float, round4},
+    limits,
+    time::Timestamp,
+};
+
+/// The facts of a call's sources.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Session {
+    sources: Vec<Source>,
+}
+
+/// From where to where media goes.
+pub type Way = (IpAddr, IpAddr);
+
+/// What is known of one source's stream.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Source {
+    /// Synchronisation source.
+    pub ssrc: u32,
+    /// The way of its media.
+    pub way: Way,
+    /// Its sender reports.
+    pub sender_reports: u32,
+    /// Packets it says it has sent, in its last report.
+    pub sent_packets: u32,
+    /// Reports of receivers about it.
+    pub reports: u32,
+    /// Packets lost, in the last report; negative when duplicates outnumber losses.
+    pub lost: i32,
+    /// Largest share of packets lost between two reports, in 1/256.
+    pub fraction_max: u8,
+    /// Interarrival jitter at the receiver in timestamp units: the last, and the largest.
+    pub jitter_last: u32,
+    /// See `jitter_last`.
+    pub jitter_max: u32,
+    /// From here to the receiver and back.
+    pub receiver_half: RoundTrip,
+    /// From here to the sender and back.
+    pub sender_half: RoundTrip,
+    /// The receiver's VoIP metrics, the last.
+    pub voip: Option<xr::VoipMetrics>,
+    /// When it said goodbye.
+    pub bye: Option<Timestamp>,
+    /// Its reports are encrypted.
+    pub is_encrypted: bool,
+    /// Its last two sender reports.
+    sent: [Passed; 2],
+    /// Its last reference time.
+    asked: Passed,
+}
+
+/// A report whose answer is waited for.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Passed {
+    /// Middle 32 bits of its NTP time; zero for none.
+    ntp_middle: u32,
+    at: Timestamp,
+}
+
+/// Round trips that were measured, in microseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct RoundTrip {
+    sum: u64,
+    count: u32,
+    max: u32,
+}
+
+impl RoundTrip {
+    fn add(&mut self, now: Timestamp, passed: Passed, delay: u32) {
+        let elapsed = u64::try_from(now.since(passed.at).as_micros()).unwrap_or(u64::MAX);
+        let delay = u64::from(delay) * 1_000_000 / 65_536;
+        // A far end that rounds its delay up may make it a little negative: that is zero.
+        let trip = if delay > elapsed && delay - elapsed < 1000 { Some(0) } else { elapsed.checked_sub(delay) };
+        if let Some(trip) = trip.filter(|&trip| u128::from(trip) <= limits::ROUND_TRIP.as_micros()) {
+            self.sum = self.sum.saturating_add(trip);
+            self.count = self.count.saturating_add(1);
+            self.max = self.max.max(u32::try_from(trip).unwrap_or(u32::MAX));
+        }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.sum = self.sum.saturating_add(other.sum);
+        self.count = self.count.saturating_add(other.count);
+        self.max = self.max.max(other.max);
+    }
+
+    /// The mean in milliseconds; none when none was measured.
+    #[must_use]
+    pub fn mean_ms(&self) -> Option<f64> {
+        (self.count > 0).then(|| round4(float(self.sum) / f64::from(self.count) / 1000.0))
+    }
+
+    /// The largest in milliseconds.
+    #[must_use]
+    pub fn max_ms(&self) -> Option<f64> {
+        (self.count > 0).then(|| round4(f64::from(self.max) / 1000.0))
+    }
+}
+
+impl Source {
+    fn new(ssrc: u32, way: Way) -> Self {
+        Self {
+            ssrc,
+            way,
+            sender_reports: 0,
+            sent_packets: 0,
+            reports: 0,
+            lost: 0,
+            fraction_max: 0,
+            jitter_last: 0,
+            jitter_max: 0,
+            receiver_half: RoundTrip::default(),
+            sender_half: RoundTrip::default(),
+            voip: None,
+            bye: None,
+            is_encrypted: false,
+            sent: [Passed::default(); 2],
+            asked: Passed::default(),
+        }
+    }
+
+    fn report(&mut self, now: Timestamp, block: &ReportBlock) {
+        self.reports = self.reports.saturating_add(1);
+        self.lost = block.lost;
+        self.fraction_max = self.fraction_max.max(block.fraction_lost);
+        self.jitter_last = block.jitter;
+        self.jitter_max = self.jitter_max.max(block.jitter);
+        let named = |passed: &&Passed| passed.ntp_middle != 0 && passed.ntp_middle == block.last_sender_report;
+        if let Some(&passed) = self.sent.iter().find(named) {
+            self.receiver_half.add(now, passed, block.delay);
+        }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.sender_reports = self.sender_reports.saturating_add(other.sender_reports);
+        self.sent_packets = self.sent_packets.max(other.sent_packets);
+        if self.reports == 0 {
+            (self.lost, self.jitter_last) = (other.lost, other.jitter_last);
+        }
+        self.reports = self.reports.saturating_add(other.reports);
+        self.fraction_max = self.fraction_max.max(other.fraction_max);
+        self.jitter_max = self.jitter_max.max(other.jitter_max);
+        self.receiver_half.merge(&other.receiver_half);
+        self.sender_half.merge(&other.sender_half);
+        self.voip = self.voip.or(other.voip);
+        self.bye = self.bye.or(other.bye);
+        self.is_encrypted |= other.is_encrypted;
+    }
+}
+
+impl Session {
+    /// Takes one thing that RTCP said in a packet that went this way: a sender's media goes with its words, and a
+    /// receiver speaks of media that comes towards it.
+    pub fn on(&mut self, now: Timestamp, way: Way, item: Item) {
+        let back = (way.1, way.0);
+        match item {
+            Item::Sender(report) => {
+                let Some(source) = self.source(report.ssrc, way) else { return };
+                source.sender_reports = source.sender_reports.saturating_add(1);
+                source.sent_packets = report.packets;
+                let [last, _] = source.sent;
+                source.sent = [Passed { ntp_middle: report.ntp_middle, at: now }, last];
+            }
+            Item::Report(block) => {
+                if let Some(source) = self.source(block.ssrc, back) {
+                    source.report(now, &block);
+                }
+            }
+            Item::Bye { ssrc } => {
+                if let Some(source) = self.source(ssrc, way) {
+                    source.bye = Some(now);
+                }
+            }
+            Item::Encrypted { ssrc } => {
+                if let Some(source) = self.source(ssrc, way) {
+                    source.is_encrypted = true;
+                }
+            }
+            Item::Extended(block) => self.extended(now, way, block),
+            Item::Description { .. } => {}
+        }
+    }
+
+    fn extended(&mut self, now: Timestamp, way: Way, block: xr::Block) {
+        let back = (way.1, way.0);
+        match block {
+            xr::Block::ReferenceTime { reporter, ntp_middle } => {
+                if let Some(source) = self.source(reporter, way) {
+                    source.asked = Passed { ntp_middle, at: now };
+                }
+            }
+            xr::Block::Delay { reporter, ssrc, last_reference, delay } => {
+                let asked = self.exactly(ssrc, back).map(|source| source.asked);
+                let named = asked.filter(|asked| asked.ntp_middle != 0 && asked.ntp_middle == last_reference);
+                if let (Some(asked), Some(source)) = (named, self.source(reporter, way)) {
+                    source.sender_half.add(now, asked, delay);
+                }
+            }
+            xr::Block::Voip { ssrc, metrics } => {
+                if let Some(source) = self.source(ssrc, back) {
+                    source.voip = Some(metrics);
+                }
+            }
+            xr::Block::Statistics { .. } | xr::Block::Other { .. } => {}
+        }
+    }
+
+    /// The source with this SSRC and way, made where there is room.
+    fn source(&mut self, ssrc: u32, way: Way) -> Option<&mut Source> {
+        if let Some(at) = self.sources.iter().position(|source| source.ssrc == ssrc && source.way == way) {
+            return self.sources.get_mut(at);
+        }
+        // A receiver that has heard nothing reports of nobody.
+        if ssrc == 0 || self.sources.len() >= limits::STREAMS_PER_CALL {
+            return None;
+        }
+        self.sources.reserve_exact(1);
+        self.sources.push(Source::new(ssrc, way));
+        self.sources.last_mut()
+    }
+
+    fn exactly(&self, ssrc: u32, way: Way) -> Option<&Source> {
+        self.sources.iter().find(|source| source.ssrc == ssrc && source.way == way)
+    }
+
+    /// What is known of the source of a stream; behind NAT its RTCP may come another way than its media, and then the
+    /// SSRC alone must do.
+    #[must_use]
+    pub fn get(&self, ssrc: u32, way: Option<Way>) -> Option<&Source> {
+        way.and_then(|way| self.exactly(ssrc, way)).or_else(|| {
+            let mut others = self.sources.iter().filter(|source| source.ssrc == ssrc);
+            others.next().filter(|_| others.next().is_none())
+        })
+    }
+
+    /// Adds what another worker has heard of the same call.
+    pub fn merge(&mut self, other: &Self) {
+        for theirs in &other.sources {
+            if let Some(ours) = self.source(theirs.ssrc, theirs.way) {
+                ours.merge(theirs);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::SenderReport, *};
+
+    fn at(ms: i64) -> Timestamp {
+        Timestamp::from_nanos(ms * 1_000_000)
+    }
+
+    fn way(from: u8, to: u8) -> Way {
+        ([192, 0, 2, from].into(), [192, 0, 2, to].into())
+    }
+
+    /// From caller to callee, and back.
+    fn there() -> Way {
+        way(1, 2)
+    }
+
+    fn back() -> Way {
+        way(2, 1)
+    }
+
+    fn sender(ssrc: u32, ntp_middle: u32) -> Item {
+        Item::Sender(SenderReport { ssrc, ntp_middle, packets: 100 })
+    }
+
+    fn report(ssrc: u32, last_sender_report: u32, delay_ms: u32) -> Item {
+        Item::Report(ReportBlock {
+            reporter: 99,
+            ssrc,
+            fraction_lost: 26,
+            lost: 5,
+            highest: 100,
+            jitter: 80,
+            last_sender_report,
+            delay: delay_ms * 65_536 / 1000,
+        })
+    }
+
+    #[test]
+    fn a_round_trip_has_two_halves_seen_from_between_the_ends() {
+        let mut session = Session::default();
+        // Source 1's report passes at 0 and reaches its receiver 30 ms later; 500 ms after that the answer starts and is
+        // here again 30 ms later.
+        session.on(at(0), there(), sender(1, 0xaaaa));
+        session.on(at(560), back(), report(1, 0xaaaa, 500));
+        // Source 2 is nearer: 10 ms there and 10 ms back.
+        session.on(at(600), back(), sender(2, 0xbbbb));
+        session.on(at(1120), there(), report(2, 0xbbbb, 500));
+        let half = |ssrc| session.get(ssrc, None).unwrap().receiver_half.mean_ms().unwrap();
+        assert!((half(1) - 60.0).abs() < 0.1 && (half(2) - 20.0).abs() < 0.1, "{} {}", half(1), half(2));
+    }
+
+    #[test]
+    fn a_report_that_names_the_one_before_the_last_counts_and_one_that_names_none_does_not() {
+        let mut session = Session::default();
+        session.on(at(0), there(), sender(1, 7));
+        session.on(at(5000), there(), sender(1, 8));
+        session.on(at(5040), back(), report(1, 7, 5000));
+        session.on(at(5050), back(), report(1, 0, 0));
+        session.on(at(5060), back(), report(1, 4711, 0));
+        session.on(at(60_000), back(), report(1, 8, 0));
+        let source = session.get(1, None).unwrap();
+        assert_eq!((source.reports, source.receiver_half.count), (4, 1), "55 seconds are no round trip");
+        assert_eq!((source.lost, source.fraction_max, source.jitter_max), (5, 26, 80));
+    }
+
+    #[test]
+    fn a_receiver_that_sends_nothing_measures_with_reference_times() {
+        let mut session = Session::default();
+        session.on(at(0), back(), Item::Extended(xr::Block::ReferenceTime { reporter: 5, ntp_middle: 77 }));
+        let answer = xr::Block::Delay { reporter: 1, ssrc: 5, last_reference: 77, delay: 6554 };
+        session.on(at(140), there(), Item::Extended(answer));
+        let half = session.get(1, None).unwrap().sender_half.mean_ms().unwrap();
+        assert!((half - 40.0).abs() < 0.1, "{half}");
+    }
+
+    #[test]
+    fn a_relay_that_sends_the_same_ssrc_on_is_measured_apart() {
+        let mut session = Session::default();
+        session.on(at(0), way(1, 2), sender(1, 7));
+        session.on(at(1), way(2, 3), sender(1, 7));
+        session.on(at(41), way(3, 2), report(1, 7, 0));
+        session.on(at(42), way(2, 1), report(1, 7, 0));
+        let half = |way| session.get(1, Some(way)).unwrap().receiver_half.mean_ms();
+        assert_eq!((half(way(1, 2)), half(way(2, 3))), (Some(42.0), Some(40.0)));
+        assert_eq!(session.get(1, Some(way(8, 9))), None, "two of them: which one is meant is not known");
+    }
+
+    #[test]
+    fn a_flood_of_sources_is_bounded_and_two_workers_add_up() {
+        let mut session = Session::default();
+        for ssrc in 1..1000 {
+            session.on(at(0), there(), sender(ssrc, 1));
+        }
+        assert_eq!(session.sources.len(), limits::STREAMS_PER_CALL);
+        let (mut one, mut other) = (Session::default(), Session::default());
+        one.on(at(0), there(), sender(1, 1));
+        other.on(at(1), back(), report(1, 0, 0));
+        other.on(at(1), there(), Item::Bye { ssrc: 1 });
+        one.merge(&other);
+        let source = one.get(1, None).unwrap();
+        assert_eq!((source.sender_reports, source.reports, source.lost, source.bye), (1, 1, 5, Some(at(1))));
+    }
+}

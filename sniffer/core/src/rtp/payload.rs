@@ -1,0 +1,122 @@
+//! The payload types of a stream: which there were, how often, and how each is timed.
+
+use crate::{
+    codec::{self, Media},
+    limits,
+};
+
+/// What timing needs to know of a payload type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timing {
+    /// Clock rate in hertz.
+    pub clock_rate: u32,
+    /// What it carries.
+    pub media: Media,
+    /// A payload of at most so many octets is no speech but a silence descriptor or nothing; zero where the codec has
+    /// none.
+    pub silence_octets: u8,
+}
+
+impl Timing {
+    /// The timing of a codec by its name and clock rate.
+    #[must_use]
+    pub fn of((name, clock_rate): (&str, u32)) -> Self {
+        Self { clock_rate, media: codec::media(name), silence_octets: codec::silence_octets(name) }
+    }
+}
+
+/// One payload type of a stream, in twelve bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct PayloadType {
+    packets: u32,
+    /// Zero while it is not known.
+    clock_rate: u32,
+    number: u8,
+    media: Media,
+    silence_octets: u8,
+}
+
+impl PayloadType {
+    const NONE: Self = Self { packets: 0, clock_rate: 0, number: 0, media: Media::Audio, silence_octets: 0 };
+
+    /// Its number.
+    #[must_use]
+    pub fn number(&self) -> u8 {
+        self.number
+    }
+
+    /// Packets that carried it, duplicates included.
+    #[must_use]
+    pub fn packets(&self) -> u32 {
+        self.packets
+    }
+
+    /// How it is timed, once known.
+    #[must_use]
+    pub fn timing(&self) -> Option<Timing> {
+        let Self { clock_rate, media, silence_octets, .. } = *self;
+        (clock_rate > 0).then_some(Timing { clock_rate, media, silence_octets })
+    }
+
+    fn learn(&mut self, timing: Option<Timing>) {
+        if let Some(timing) = timing {
+            self.clock_rate = timing.clock_rate;
+            self.media = timing.media;
+            self.silence_octets = timing.silence_octets;
+        }
+    }
+}
+
+/// The payload types of a stream in the order in which they came, up to a limit. A place without packets is free.
+#[derive(Clone, Copy, Debug)]
+pub struct PayloadTypes {
+    types: [PayloadType; limits::PAYLOAD_TYPES],
+}
+
+impl Default for PayloadTypes {
+    fn default() -> Self {
+        Self { types: [PayloadType::NONE; limits::PAYLOAD_TYPES] }
+    }
+}
+
+impl PayloadTypes {
+    /// Counts a packet and tells its type's timing. `timing_of` is asked once for each type; types beyond the limit are
+    /// not counted and have no timing.
+    pub fn count(&mut self, number: u8, timing_of: impl FnOnce(u8) -> Option<Timing>) -> Option<Timing> {
+        for place in &mut self.types {
+            if place.packets == 0 {
+                *place = PayloadType { number, packets: 1, ..PayloadType::NONE };
+                place.learn(timing_of(number));
+                return place.timing();
+            }
+            if place.number == number {
+                place.packets = place.packets.saturating_add(1);
+                return place.timing();
+            }
+        }
+        None
+    }
+
+    /// Looks again for timings that were not known. True when one was found.
+    pub fn resolve(&mut self, timing_of: impl Fn(u8) -> Option<Timing>) -> bool {
+        let mut found = false;
+        for known in self.types.iter_mut().filter(|known| known.packets > 0 && known.clock_rate == 0) {
+            known.learn(timing_of(known.number));
+            found |= known.clock_rate > 0;
+        }
+        found
+    }
+
+    /// The timing of a type, once known.
+    #[must_use]
+    pub fn timing(&self, number: u8) -> Option<Timing> {
+        self.types.iter().find(|known| known.packets > 0 && known.number == number)?.timing()
+    }
+
+    /// The type with most packets; the first one seen wins a draw.
+    #[must_use]
+    pub fn main(&self) -> Option<PayloadType> {
+        let seen = self.types.iter().copied().filter(|known| known.packets > 0);
+        seen.reduce(|best, next| if next.packets > best.packets { next } else { best })
+    }
+}

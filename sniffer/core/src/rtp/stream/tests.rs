@@ -1,0 +1,226 @@
+use super::{
+    super::{Header, playout::Kind},
+    *,
+};
+use crate::quality::stream::mos;
+
+fn key() -> StreamKey {
+    let endpoint = |port| Endpoint { address: "192.0.2.1".parse().unwrap(), port };
+    StreamKey { source: endpoint(1), destination: endpoint(2), ssrc: 7 }
+}
+
+fn stream() -> Stream {
+    Stream::new(key(), None, Timestamp::default())
+}
+
+fn at(ms: i64) -> Timestamp {
+    Timestamp::from_nanos(ms * 1_000_000)
+}
+
+fn audio(clock_rate: u32) -> Timing {
+    Timing { clock_rate, media: Media::Audio, silence_octets: 0 }
+}
+
+fn packet(ms: i64, sequence: u16, timestamp: u32, payload_type: u8) -> Packet<'static> {
+    let header = Header { payload_type, marker: false, sequence, timestamp, ssrc: 7 };
+    Packet { time: at(ms), header, bytes: &[0x80; 172], dscp: 46, ip_id: None }
+}
+
+fn feed(stream: &mut Stream, numbers: std::ops::Range<u16>, payload_type: u8, step: u32, timing: Option<Timing>) {
+    for n in numbers {
+        stream.on(&packet(i64::from(n) * 20, n, u32::from(n) * step, payload_type), |_| timing);
+    }
+}
+
+#[test]
+fn two_streams_leave_room_for_their_call_in_2_kib() {
+    let mut stream = stream();
+    feed(&mut stream, 0..9000, 0, 160, Some(audio(8000)));
+    let (inline, heap) = (size_of::<Stream>(), stream.heap_bytes());
+    assert!(inline + heap <= 900 && inline <= 600, "three minutes: {inline} bytes and {heap} on the heap");
+}
+
+#[test]
+fn packets_before_the_sdp_are_measured_with_the_clock_rate_it_brings() {
+    let mut stream = stream();
+    feed(&mut stream, 0..40, 99, 960, None);
+    assert_eq!(stream.jitter().max_ms(), None);
+    stream.resolve(|_| Some(audio(48000)));
+    feed(&mut stream, 40..80, 99, 960, None);
+    assert_eq!(stream.jitter().max_ms(), Some(0.0));
+    assert_eq!(stream.main_type().unwrap().timing().unwrap().clock_rate, 48000);
+    assert_eq!((stream.counts().sounding, stream.playout().packets()), (80, 80), "none is left out");
+}
+
+#[test]
+fn what_waits_for_a_clock_rate_is_bounded() {
+    let mut stream = stream();
+    feed(&mut stream, 0..5000, 99, 960, None);
+    assert!(stream.heap_bytes() < limits::EARLY_PACKETS * 16 + 200, "{}", stream.heap_bytes());
+}
+
+#[test]
+fn a_few_packets_give_no_mos_and_a_second_gives_one() {
+    let mut stream = stream();
+    feed(&mut stream, 0..49, 0, 160, Some(audio(8000)));
+    assert_eq!(mos(&stream, Some("PCMU")), None);
+    feed(&mut stream, 49..50, 0, 160, Some(audio(8000)));
+    assert_eq!(mos(&stream, Some("PCMU")), Some(4.409));
+    assert_eq!((mos(&stream, Some("X-unheard-of")), mos(&stream, None)), (None, None));
+}
+
+#[test]
+fn a_hole_of_one_second_in_ten_is_below_4_2() {
+    let mut stream = stream();
+    feed(&mut stream, 0..250, 0, 160, Some(audio(8000)));
+    feed(&mut stream, 300..500, 0, 160, Some(audio(8000)));
+    assert!(mos(&stream, Some("PCMU")).unwrap() < 4.2);
+}
+
+#[test]
+fn events_and_comfort_noise_do_not_disturb_the_jitter_of_the_voice() {
+    let mut stream = stream();
+    feed(&mut stream, 0..50, 0, 160, Some(audio(8000)));
+    // An event's packets all have the timestamp of its beginning.
+    let event = Timing { clock_rate: 8000, media: Media::Event, silence_octets: 0 };
+    feed(&mut stream, 50..60, 101, 0, Some(event));
+    feed(&mut stream, 60..61, 13, 160, Some(Timing { media: Media::Noise, ..event }));
+    feed(&mut stream, 61..90, 0, 160, Some(audio(8000)));
+    assert_eq!((stream.jitter().max_ms(), stream.packets()), (Some(0.0), 90));
+    let counts = stream.counts();
+    assert_eq!((counts.sounding, counts.silent, counts.events), (79, 1, 1), "ten packets are one digit");
+}
+
+#[test]
+fn the_payload_type_with_most_packets_names_the_stream() {
+    let mut stream = stream();
+    feed(&mut stream, 0..3, 101, 160, Some(audio(8000)));
+    feed(&mut stream, 3..10, 8, 160, Some(audio(8000)));
+    feed(&mut stream, 10..30, 13, 160, Some(audio(8000)));
+    assert_eq!(stream.main_type().unwrap().number(), 13);
+    // More types than are counted apart do not grow anything.
+    for payload_type in 20..60 {
+        feed(&mut stream, 30..31, payload_type, 160, None);
+    }
+    assert_eq!(stream.packets(), 70);
+}
+
+#[test]
+fn a_silence_descriptor_is_no_sound() {
+    let mut stream = stream();
+    let timing = Timing { silence_octets: 2, ..audio(8000) };
+    for (n, length) in [(0, 32), (1, 14), (2, 22), (3, 12)] {
+        let bytes = vec![0x80; length];
+        stream.on(&Packet { bytes: &bytes, ..packet(n * 20, u16::try_from(n).unwrap(), 0, 18) }, |_| Some(timing));
+    }
+    // Nothing after the header: the capture has cut it off.
+    assert_eq!((stream.counts().sounding, stream.counts().silent), (3, 1));
+}
+
+#[test]
+fn a_pause_of_the_speaker_makes_no_jitter_and_nothing_late() {
+    let mut stream = stream();
+    feed(&mut stream, 0..50, 0, 160, Some(audio(8000)));
+    // Five seconds of silence suppression; the timestamp goes on meanwhile, and the marker begins the next talkspurt
+    // (RFC 3551, section 4.1). It comes 300 ms late, and so do the others.
+    for n in 50..100_u16 {
+        let mut next = packet(i64::from(n) * 20 + 5300, n, u32::from(n) * 160 + 40_000, 0);
+        next.header.marker = n == 50;
+        stream.on(&next, |_| None);
+    }
+    assert_eq!([Kind::Fixed50, Kind::Fixed200, Kind::Adaptive].map(|kind| stream.playout().late(kind).0), [0, 0, 0]);
+    assert_eq!(stream.jitter().max_ms(), Some(18.75));
+    assert_eq!(stream.counts().longest_gap, 5_320_000);
+}
+
+#[test]
+fn late_packets_are_lost_for_a_short_buffer_only() {
+    let mut stream = stream();
+    for n in 0..1000_u16 {
+        let delay = if n % 20 == 19 { 90 } else { 0 };
+        stream.on(&packet(i64::from(n) * 20 + delay, n, u32::from(n) * 160, 0), |_| Some(audio(8000)));
+    }
+    let late = |kind| stream.playout().late(kind).0;
+    assert_eq!((late(Kind::Fixed50), late(Kind::Fixed200)), (50, 0));
+    assert!(late(Kind::Adaptive) <= 2, "{}", late(Kind::Adaptive));
+    assert_eq!(stream.timeline().slots(stream.sequence().unwrap()).len(), 3);
+}
+
+#[test]
+fn a_timestamp_that_begins_anew_is_no_delay() {
+    let mut stream = stream();
+    feed(&mut stream, 0..100, 0, 160, Some(audio(8000)));
+    for n in 100..200_u16 {
+        stream.on(&packet(i64::from(n) * 20, n, u32::from(n) * 160 + 3_000_000_000, 0), |_| None);
+    }
+    assert_eq!(stream.playout().late(Kind::Fixed50).0, 0);
+    assert_eq!(stream.delay().max_ms(), Some(0.0));
+}
+
+#[test]
+fn a_source_that_restarts_is_measured_anew() {
+    let mut stream = stream();
+    feed(&mut stream, 0..100, 0, 160, Some(audio(8000)));
+    for n in 0..100_u16 {
+        let number = 40_000 + n;
+        stream.on(&packet(2000 + i64::from(n) * 20, number, u32::from(n) * 160 + 77_777, 0), |_| None);
+    }
+    let sequence = stream.sequence().unwrap();
+    assert_eq!((sequence.lost(), sequence.restarts(), sequence.unique()), (0, 1, 200));
+    assert_eq!(stream.jitter().max_ms(), Some(0.0));
+}
+
+#[test]
+fn a_change_of_the_clock_rate_in_mid_stream_makes_no_jitter() {
+    let mut stream = stream();
+    feed(&mut stream, 0..100, 0, 160, Some(audio(8000)));
+    feed(&mut stream, 100..200, 96, 960, Some(audio(48000)));
+    feed(&mut stream, 200..300, 0, 160, None);
+    assert_eq!((stream.jitter().max_ms(), stream.delay().max_ms()), (Some(0.0), Some(0.0)));
+}
+
+#[test]
+fn the_code_point_of_the_first_packet_is_kept_and_a_change_noted() {
+    let mut stream = stream();
+    feed(&mut stream, 0..3, 0, 160, Some(audio(8000)));
+    assert_eq!((stream.counts().dscp, stream.counts().dscp_changed), (46, false));
+    stream.on(&Packet { dscp: 0, ..packet(60, 3, 480, 0) }, |_| None);
+    assert_eq!((stream.counts().dscp, stream.counts().dscp_last, stream.counts().dscp_changed), (46, 0, true));
+}
+
+#[test]
+fn whatever_comes_the_figures_fit_together() {
+    let mut state = 4711_u64;
+    let mut random = |bound: u64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % bound
+    };
+    for _ in 0..40 {
+        let mut stream = stream();
+        let mut now = 0_i64;
+        for _ in 0..1500 {
+            now += i64::try_from(random(60)).unwrap() - 5;
+            let spread = 1 << (random(16) + 1);
+            let number = u16::try_from(random(spread)).unwrap();
+            let timestamp = u32::try_from(random(1 << 32)).unwrap();
+            let payload_type = u8::try_from(random(6)).unwrap();
+            let known = random(3) > 0;
+            let clock = [8000, 0, 1, 48000, u32::MAX][usize::try_from(random(5)).unwrap()];
+            stream.on(&packet(now, number, timestamp, payload_type), |_| known.then(|| audio(clock)));
+            if random(100) == 0 {
+                stream.resolve(|_| Some(audio(8000)));
+            }
+        }
+        let sequence = stream.sequence().unwrap();
+        assert_eq!(sequence.lost() + sequence.unique(), sequence.expected());
+        assert_eq!(sequence.unique() + sequence.duplicates(), 1500);
+        assert_eq!(u64::from(sequence.pattern().total()), sequence.lost());
+        let slots = stream.timeline().slots(sequence);
+        let packets: u64 = slots.iter().map(|slot| u64::from(slot.packets)).sum();
+        assert_eq!(packets, sequence.unique());
+        let playout = stream.playout();
+        for kind in [Kind::Fixed50, Kind::Fixed200, Kind::Adaptive] {
+            assert!(playout.late(kind).0 <= playout.packets() && playout.late(kind).1 <= playout.late(kind).0);
+        }
+    }
+}
