@@ -79,7 +79,9 @@ impl Archive {
     /// When the store or the disk fails, or when less than `floor` bytes are free: it is tried again.
     pub fn write(&self, store: &Store, hour: u64, floor: u64) -> Result<bool, ArchiveError> {
         let Some(todo) = store.unarchived(hour)? else { return Ok(false) };
-        if self.disk.space(&self.folder)?.free < floor {
+        // More than the files can take: a call with its streams is about 300 octets in them.
+        let room = u64::try_from(todo.calls.len()).unwrap_or(0).saturating_mul(limits::ARCHIVE_CALL);
+        if self.disk.space(&self.folder)?.free < floor.saturating_add(room) {
             return Err(ArchiveError::Floor);
         }
         let mut calls = File::begin(self, &name("calls", &todo), &columns::calls(&[]))?;

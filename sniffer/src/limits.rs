@@ -78,6 +78,8 @@ pub const GROWTH_STEP: Duration = Duration::from_secs(60);
 pub const GROWTH_TIME: Duration = Duration::from_secs(3600);
 /// See [`GROWTH_STEP`].
 pub const GROWTH_LEAST: Duration = Duration::from_secs(300);
+/// Free bytes that the archive asks for, for each call that it is to write.
+pub const ARCHIVE_CALL: u64 = 2048;
 /// Rows that the archive holds in memory, some 50 MB with all their streams: one row group of a file.
 pub const ARCHIVE_ROWS: usize = 10_000;
 /// Bytes of packets that a worker gathers before it hands them over: 1,000 calls fill a block of headers in about half a

@@ -121,3 +121,17 @@ fn after_a_power_cut_at_any_step_each_call_is_in_the_archive_once_and_no_file_is
         }
     }
 }
+
+#[test]
+fn near_the_floor_nothing_is_archived_until_there_is_room() {
+    let plain = Simulated::new();
+    let disk: Arc<dyn Disk> = Arc::new(plain.clone());
+    let store = Store::open(&disk, Path::new("/store"), at(0)).unwrap();
+    let archive = Archive::open(&disk, Path::new("/archive")).unwrap();
+    store.write(&[call(1, CallState::Completed)], Some(at(1))).unwrap();
+    plain.set_free(1_000_000 + limits::ARCHIVE_CALL - 1);
+    assert!(matches!(archive.write(&store, u64::MAX, 1_000_000), Err(ArchiveError::Floor)));
+    assert_eq!(archive.usage().unwrap().segments, 0);
+    plain.set_free(1_000_000 + limits::ARCHIVE_CALL);
+    assert!(archive.write(&store, u64::MAX, 1_000_000).unwrap());
+}

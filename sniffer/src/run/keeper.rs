@@ -60,7 +60,11 @@ struct Keeper {
 
 impl Keeper {
     fn turn(&mut self, now: Timestamp) {
-        let done = self.archive(now).and_then(|()| Ok(self.retain_calls(now)?)).and_then(|()| Ok(self.retain(now)?));
+        // Each for itself: an archive that finds no room is what deleting is for.
+        let archived = self.archive(now);
+        let retained = self.retain_calls(now).map_err(ArchiveError::from);
+        let deleted = self.retain(now).map_err(ArchiveError::from);
+        let done = archived.and(retained).and(deleted);
         match done {
             Ok(()) => self.has_failed = false,
             // Logged once; the next turn tries again.

@@ -26,7 +26,7 @@ use crate::{
     disk::{Disk, RealDisk},
     limits,
     packets::{Gatherer, Kind, Owner, Packet, PacketStore, Settings},
-    store::{Detail, Kept, PacketsOf, Store, StoreError},
+    store::{Bounds, Detail, Kept, PacketsOf, Store, StoreError},
 };
 
 /// The ways to the sinks.
@@ -233,7 +233,7 @@ pub fn spawn(config: &Config, shared: Arc<Shared>, calls: Receiver<Kept>) -> Res
             return;
         };
         let keeper = keeper::spawn(&disk, &folder, &config, &shared);
-        keep_calls(&disk, &folder, &shared, &calls);
+        keep_calls(&disk, &folder, &config, &shared, &calls);
         if keeper.is_some_and(|keeper| keeper.join().is_err()) {
             error!("The keeper ended by a panic");
         }
@@ -275,12 +275,13 @@ fn fail(shared: &Shared, failure: StoreError) {
 }
 
 /// Keeps calls until the queue is closed. A store that fails is opened again after a while.
-fn keep_calls(disk: &Arc<dyn Disk>, folder: &Path, shared: &Shared, calls: &Receiver<Kept>) {
+fn keep_calls(disk: &Arc<dyn Disk>, folder: &Path, config: &Config, shared: &Shared, calls: &Receiver<Kept>) {
+    let floor = disk.space(folder).map_or(0, |space| config.keep.floor(space.total));
     loop {
         match Store::open(disk, folder, now()) {
             Ok(store) => {
                 info!("The store is open");
-                match write_calls(&store, shared, calls) {
+                match write_calls(&store, shared, calls, disk, floor) {
                     Ok(()) => return store.close(),
                     Err(error) => fail(shared, error),
                 }
@@ -299,7 +300,14 @@ fn keep_calls(disk: &Arc<dyn Disk>, folder: &Path, shared: &Shared, calls: &Rece
     }
 }
 
-fn write_calls(store: &Store, shared: &Shared, calls: &Receiver<Kept>) -> Result<(), StoreError> {
+fn write_calls(
+    store: &Store,
+    shared: &Shared,
+    calls: &Receiver<Kept>,
+    disk: &Arc<dyn Disk>,
+    floor: u64,
+) -> Result<(), StoreError> {
+    let folder = store.folder();
     show(store, shared)?;
     loop {
         // One wait, then everything that is there: a commit costs the same for one call and for a thousand.
@@ -309,6 +317,11 @@ fn write_calls(store: &Store, shared: &Shared, calls: &Receiver<Kept>) -> Result
             Err(RecvTimeoutError::Disconnected) => return Ok(()),
         };
         let batch: Vec<_> = std::iter::once(first).chain(calls.try_iter().take(limits::STORE_BATCH)).collect();
+        if disk.space(folder).is_ok_and(|space| space.free < floor) {
+            // The database does not grow while as much goes as comes: what is deleted is room for what is written.
+            let most = store.count()?.saturating_sub(u64::try_from(batch.len()).unwrap_or(0).saturating_mul(2));
+            store.retain(&Bounds { calls: most, bytes: u64::MAX, since: Timestamp::default() })?;
+        }
         store.write(&batch, Some(now()))?;
         show(store, shared)?;
         if batch.len() < limits::STORE_BATCH {
