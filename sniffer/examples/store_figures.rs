@@ -21,7 +21,7 @@ use sniffer::{
 };
 use sniffer_core::{
     decode::LinkType,
-    engine::{Engine, EndedCall, Event, FrameMeta},
+    engine::{EndedCall, Engine, Event, FrameMeta},
     query::{CallFilter, CallKey, Comparison, NumberFilter, Party},
     time::Timestamp,
 };

@@ -42,14 +42,16 @@ pub const SINK_QUEUE: usize = 10_000;
 pub const STORE_FLUSH: Duration = Duration::from_secs(1);
 /// How long calls are gathered before they are committed: with the commit itself less than a second.
 pub const STORE_GROUP: Duration = Duration::from_millis(500);
-/// How often calls in progress are written to the store.
+/// How often calls in progress that have come to another state are written to the store.
 pub const STORE_SNAPSHOT: Duration = Duration::from_secs(5);
 /// Calls kept in the store, about 2 kB each with their streams; the oldest go first.
 pub const STORE_CALLS: u64 = 20_000_000;
 /// Pause before a store that failed is opened again.
 pub const STORE_RETRY: Duration = Duration::from_secs(30);
-/// Calls whose end was told before they were given up: as many as can end while calls linger.
-pub const ENDED_CALLS: usize = 100_000;
+/// How often a call that stays in its state is written again, with its quality so far.
+pub const STORE_REFRESH: Duration = Duration::from_secs(60);
+/// Calls of which is remembered in what state the store knows them: more than an engine tracks.
+pub const KNOWN_CALLS: usize = 200_000;
 /// Calls of one write to the store, and of one step of deleting: a commit stays short.
 pub const STORE_BATCH: usize = 2000;
 /// Bytes of one stored value. A call's details are bounded by its streams and their time lines; more is damage.
@@ -58,8 +60,9 @@ pub const STORE_VALUE: usize = 1024 * 1024;
 pub const STORE_CACHE: usize = 32 * 1024 * 1024;
 /// Bytes after which a page of the index is full: it and its key fit into a page of the database.
 pub const STORE_PAGE: usize = 3700;
-/// Ended calls whose index entries are in memory, about 700 bytes each, before they become a run.
-pub const STORE_RUN: usize = 20_000;
+/// Ended calls whose index entries are in memory, about 700 bytes each, before they become a run; fewer in tests, which
+/// make several runs.
+pub const STORE_RUN: usize = if cfg!(test) { 2000 } else { 20_000 };
 /// Addresses by which one call is found.
 pub const STORE_ADDRESSES: usize = 16;
 /// Work that one search may do; more goes on with the next request. About 50 ms.

@@ -433,7 +433,8 @@ mod tests {
     fn a_group_of_two_rings_shares_flows_out_and_both_directions_stay_together() {
         let layout = Layout { block: 1 << 16, blocks: 16, wait: Duration::from_millis(5) };
         let group = u16::try_from(std::process::id() & 0xffff).unwrap();
-        let (mut left, mut right) = match (Ring::open("lo", layout, Some(group)), Ring::open("lo", layout, Some(group))) {
+        let (mut left, mut right) = match (Ring::open("lo", layout, Some(group)), Ring::open("lo", layout, Some(group)))
+        {
             (Ok(left), Ok(right)) => (left, right),
             (Err(error), _) | (_, Err(error)) => {
                 eprintln!("SKIPPED a_group_of_two_rings_shares_flows_out_and_both_directions_stay_together: {error}");

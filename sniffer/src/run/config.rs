@@ -230,9 +230,13 @@ mod tests {
     fn what_is_kept_can_be_set_in_part_and_an_error_names_the_setting() {
         let text = br#"{"ports":[],"socket":"/s","keep":{"media":{"days":2,"gigabytes":0},"media_packets":"full","free_gigabytes":5}}"#;
         let keep = Config::parse(text).unwrap().keep;
-        assert_eq!((keep.media_kept(), keep.floor(1 << 40), keep.calls), (MediaKept::None, 5_000_000_000, Keep::default().calls));
+        assert_eq!(
+            (keep.media_kept(), keep.floor(1 << 40), keep.calls),
+            (MediaKept::None, 5_000_000_000, Keep::default().calls)
+        );
         assert_eq!(Keep::default().floor(100_000_000_000), 5_000_000_000);
-        let error = Config::parse(br#"{"ports":[],"socket":"/s","keep":{"archive":{"days":0,"gigabytes":5}}}"#).unwrap_err();
+        let error =
+            Config::parse(br#"{"ports":[],"socket":"/s","keep":{"archive":{"days":0,"gigabytes":5}}}"#).unwrap_err();
         assert_eq!(error.field, "keep.archive", "{error}");
         assert!(error.message.contains("1 to 36500"), "{error}");
     }

@@ -48,7 +48,11 @@ impl TryFrom<u32> for Seconds {
     type Error = &'static str;
 
     fn try_from(seconds: u32) -> Result<Self, &'static str> {
-        if seconds == 0 { Err("a timeout has at least 1 second") } else { Ok(Self(Duration::from_secs(seconds.into()))) }
+        if seconds == 0 {
+            Err("a timeout has at least 1 second")
+        } else {
+            Ok(Self(Duration::from_secs(seconds.into())))
+        }
     }
 }
 

@@ -11,8 +11,8 @@ use std::{
 use sniffer_core::{
     decode::LinkType,
     engine::{
-        CallSerial, Collected, Engine, EngineCounters, EndedCall, Event, FrameMeta, FrameUse, Owner, Settings, SipFrame, ToMedia,
-        ToOwner, Worker,
+        CallSerial, Collected, EndedCall, Engine, EngineCounters, Event, FrameMeta, FrameUse, Owner, Settings,
+        SipFrame, ToMedia, ToOwner, Worker,
     },
     record::{CallState, RegistrationRecord},
     time::Timestamp,
@@ -244,6 +244,15 @@ impl Engines {
         calls.into_iter().zip(parts).map(|(call, parts)| owner.join(call, parts)).collect()
     }
 
+    /// All calls that are tracked, and where they stand.
+    #[must_use]
+    pub fn states(&self) -> Vec<(CallSerial, CallState)> {
+        match &self.kind {
+            Kind::One(engine) => lock(engine).states().collect(),
+            Kind::Many(many) => lock(&many.owner).states().collect(),
+        }
+    }
+
     /// Where a call that is tracked stands.
     #[must_use]
     pub fn call_state(&self, call: CallSerial) -> Option<CallState> {
@@ -399,7 +408,8 @@ mod tests {
                     assert!(used.unwrap().stream.is_some());
                 }
             });
-            for (millis, bytes) in [(5, sip("SIP/2.0 200 OK", "1 INVITE")), (3900, sip("BYE sip:b@x SIP/2.0", "2 BYE"))] {
+            for (millis, bytes) in [(5, sip("SIP/2.0 200 OK", "1 INVITE")), (3900, sip("BYE sip:b@x SIP/2.0", "2 BYE"))]
+            {
                 let used = engines.burst(2, |turn| turn.frame(LinkType::RawIp, meta(millis), &bytes)).unwrap().0;
                 assert_eq!(used, None, "the owner of signalling says it");
                 ended.extend(engines.pump(at(millis), Duration::from_millis(1), &mut |_, used| seen.push(used.owner)));

@@ -97,7 +97,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         }
     }
     shared.drain(now());
-    shared.snapshot();
+    shared.snapshot_all();
     shared.close_sinks();
     for thread in packets.into_iter().chain([store]) {
         if thread.join().is_err() {
@@ -140,7 +140,7 @@ fn clock(shared: Arc<Shared>) -> Result<thread::JoinHandle<()>> {
             shared.sinks.idle(now());
             beat = beat.saturating_add(1);
             if beat.is_multiple_of(beats) {
-                shared.snapshot();
+                shared.snapshot(now());
             }
         }
     });

@@ -11,7 +11,7 @@ use caps::{CapSet, Capability, CapsHashSet};
 use sniffer_core::{query::PortState, time::Timestamp};
 use tracing::{info, warn};
 
-use super::{sink::Tap, Open, Shared, now};
+use super::{Open, Shared, now, sink::Tap};
 use crate::{
     capture::{self, CaptureError, Layout, Link, Ring},
     limits,

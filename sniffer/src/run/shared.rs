@@ -9,7 +9,7 @@ use std::{
 use sniffer_core::{
     engine::{EndedCall, Event, FrameMeta, FrameUse, Settings, SipFrame},
     query::{CallDetail, CallFilter, CallKey, CallSummary, Counters, PortCounters, PortState},
-    record::{CallState, RegistrationRecord},
+    record::RegistrationRecord,
     time::Timestamp,
 };
 
@@ -108,15 +108,13 @@ impl Shared {
     /// more.
     pub fn tell_ends(&self, tap: &mut Tap) {
         for call in tap.take_touched() {
-            match self.engines.call_state(call).map(CallState::is_final) {
-                Some(true) if self.sinks.is_first_end(call) => {
-                    if let Some(call) = self.engines.call(call) {
-                        self.sinks.progress(call);
-                    }
-                }
-                // A call that was refused for want of a password goes on.
-                Some(false) => self.sinks.goes_on(call),
-                Some(true) | None => {}
+            // A call that was refused for want of a password goes on, and its end is told again.
+            if let Some(state) = self.engines.call_state(call)
+                && state.is_final()
+                && self.sinks.wants(call, state, super::now())
+                && let Some(call) = self.engines.call(call)
+            {
+                self.sinks.progress(call);
             }
         }
     }
@@ -153,8 +151,21 @@ impl Shared {
         self.ended(self.engines.advance(now));
     }
 
-    /// Gives all tracked calls to the sink as they are, so that they survive a power cut.
-    pub fn snapshot(&self) {
+    /// Gives tracked calls to the sink as they are, so that they survive a power cut: those that have come to another
+    /// state since the last time, and each from time to time. The engine is asked for one call at a time, so that no
+    /// reader waits long.
+    pub fn snapshot(&self, now: Timestamp) {
+        for (call, state) in self.engines.states() {
+            if self.sinks.wants(call, state, now)
+                && let Some(call) = self.engines.call(call)
+            {
+                self.sinks.progress(call);
+            }
+        }
+    }
+
+    /// Gives all tracked calls to the sink as they are: the program ends.
+    pub fn snapshot_all(&self) {
         for call in self.engines.calls() {
             self.sinks.progress(call);
         }

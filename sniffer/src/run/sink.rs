@@ -2,7 +2,7 @@
 //! never waits for one. What does not fit is counted, and the calls concerned are marked.
 
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
     path::Path,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
@@ -17,6 +17,7 @@ use sniffer_core::{
     decode::LinkType,
     engine::{CallSerial, EndedCall, FrameKind, FrameMeta, FrameUse, StreamSerial},
     query::{StorageReport, StoreState},
+    record::CallState,
     time::Timestamp,
 };
 use tracing::{error, info};
@@ -39,8 +40,8 @@ pub struct Sinks {
     packets: OnceLock<PacketStore>,
     /// Which streams calls adopted is told by whoever asked the engine.
     adoptions: Mutex<Option<Gatherer>>,
-    /// Calls whose end the store knows, while they are still watched.
-    told: Mutex<BTreeSet<CallSerial>>,
+    /// In which state the store knows the calls that are tracked, and since when.
+    known: Mutex<BTreeMap<CallSerial, (CallState, Timestamp)>>,
     report: Mutex<StorageReport>,
 }
 
@@ -59,7 +60,7 @@ impl Sinks {
             store: Mutex::new((StoreState::Off, None)),
             packets: OnceLock::new(),
             adoptions: Mutex::new(None),
-            told: Mutex::new(BTreeSet::new()),
+            known: Mutex::new(BTreeMap::new()),
             report: Mutex::new(StorageReport::default()),
         };
         (Arc::new(sinks), calls)
@@ -67,7 +68,7 @@ impl Sinks {
 
     /// Takes a call that will not change any more.
     pub fn ended(&self, call: EndedCall) {
-        lock(&self.told).remove(&call.serial);
+        lock(&self.known).remove(&call.serial);
         self.keep(call, true);
     }
 
@@ -76,19 +77,23 @@ impl Sinks {
         self.keep(call, false);
     }
 
-    /// Says whether the end of a call is to be told, once.
+    /// Says whether the store is to know of a call in this state: one that it has not seen so, or not for a while. It is
+    /// taken for known from here on.
     #[must_use]
-    pub fn is_first_end(&self, call: CallSerial) -> bool {
-        let mut told = lock(&self.told);
-        if told.len() >= limits::ENDED_CALLS {
-            told.pop_first();
+    pub fn wants(&self, call: CallSerial, state: CallState, now: Timestamp) -> bool {
+        let mut known = lock(&self.known);
+        let is_known = known.get(&call).is_some_and(|(before, since)| {
+            *before == state && (state.is_final() || now.since(*since) < limits::STORE_REFRESH)
+        });
+        if is_known {
+            return false;
         }
-        told.insert(call)
-    }
-
-    /// Takes note that a call has not ended: its end is to be told once more.
-    pub fn goes_on(&self, call: CallSerial) {
-        lock(&self.told).remove(&call);
+        // More than the engine tracks: some were given up without a word. The oldest go.
+        if known.len() >= limits::KNOWN_CALLS {
+            known.pop_first();
+        }
+        known.insert(call, (state, now));
+        true
     }
 
     fn keep(&self, call: EndedCall, is_last: bool) {
@@ -343,4 +348,48 @@ fn show(store: &Store, shared: &Shared) -> Result<(), StoreError> {
     };
     shared.sinks.set_store(state, Some(store.clone()));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::tests::{at, template};
+
+    #[test]
+    fn a_call_is_written_when_its_state_changes_and_from_time_to_time_and_not_else() {
+        let (sinks, _calls) = Sinks::new();
+        let call = template().serial;
+        assert!(sinks.wants(call, CallState::Trying, at(0)) && !sinks.wants(call, CallState::Trying, at(5)));
+        assert!(sinks.wants(call, CallState::InCall, at(6)) && !sinks.wants(call, CallState::InCall, at(60)));
+        assert!(sinks.wants(call, CallState::InCall, at(66)));
+        assert!(sinks.wants(call, CallState::Completed, at(70)) && !sinks.wants(call, CallState::Completed, at(900)));
+    }
+
+    #[test]
+    fn a_full_queue_counts_and_does_not_wait() {
+        let (sinks, calls) = Sinks::new();
+        for _ in 0..limits::SINK_QUEUE + 3 {
+            sinks.progress(template());
+        }
+        assert_eq!((sinks.full(), calls.try_iter().count()), (3, limits::SINK_QUEUE));
+    }
+
+    #[test]
+    fn a_call_whose_packets_were_dropped_is_marked_when_it_ends() {
+        let (sinks, calls) = Sinks::new();
+        let settings = Settings { run: 1, media: crate::packets::MediaKept::Full, floor: 0 };
+        let (packets, queue) = PacketStore::new(settings);
+        // Nobody takes what is handed over.
+        drop(queue);
+        sinks.packets.set(packets).unwrap();
+        let call = template();
+        let mut tap = sinks.tap();
+        let used = FrameUse { kind: FrameKind::Rtp, owner: Some(call.serial), ..FrameUse::default() };
+        tap.frame(LinkType::RawIp, FrameMeta { time: at(1), vlan: None }, b"a packet", used);
+        drop(tap);
+        sinks.ended(call.clone());
+        sinks.ended(call);
+        let marks: Vec<_> = calls.try_iter().map(|kept| kept.summary.lost_here).collect();
+        assert_eq!(marks, [true, false], "marked once");
+    }
 }

@@ -206,6 +206,11 @@ impl Call {
         }
     }
 
+    /// Where it stands.
+    pub fn state(&self) -> CallState {
+        self.state
+    }
+
     /// Says whether the end was seen.
     pub fn has_ended(&self) -> bool {
         self.end.is_some()

@@ -244,6 +244,11 @@ impl Owner {
         self.signalling.call(serial)
     }
 
+    /// All calls that are tracked, and where they stand.
+    pub fn states(&self) -> impl Iterator<Item = (CallSerial, crate::record::CallState)> {
+        self.signalling.states()
+    }
+
     /// Where a call that is tracked stands.
     #[must_use]
     pub fn call_state(&self, serial: CallSerial) -> Option<crate::record::CallState> {

@@ -84,6 +84,11 @@ impl Engine {
         Some(self.owner.join(call, vec![self.worker.look(serial)]))
     }
 
+    /// All calls that are tracked, and where they stand.
+    pub fn states(&self) -> impl Iterator<Item = (CallSerial, CallState)> {
+        self.owner.states()
+    }
+
     /// Where a call that is tracked stands.
     #[must_use]
     pub fn call_state(&self, serial: CallSerial) -> Option<CallState> {

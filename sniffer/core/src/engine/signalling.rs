@@ -387,7 +387,12 @@ impl Signalling {
 
     /// Where a call that is tracked stands.
     pub fn call_state(&self, serial: CallSerial) -> Option<crate::record::CallState> {
-        self.find(serial).map(|call| closed(call).record.state)
+        self.find(serial).map(Call::state)
+    }
+
+    /// All calls that are tracked, and where they stand.
+    pub fn states(&self) -> impl Iterator<Item = (CallSerial, crate::record::CallState)> {
+        self.calls.iter().map(|(_, call)| (call.serial, call.state()))
     }
 
     /// How many calls are in progress.
