@@ -4,6 +4,8 @@ use std::time::Duration;
 
 /// Longest frame in a capture file. The format's own limit is 256 KiB (MAXIMUM_SNAPLEN of libpcap); longer is damage.
 pub const FILE_FRAME: usize = 256 * 1024;
+/// Bytes read from a file at once: a read of the kernel's then costs nothing beside the copy.
+pub const FILE_BUFFER: usize = 1024 * 1024;
 /// Longest block of a pcapng file: a frame with its options, or a section's comments.
 pub const FILE_BLOCK: usize = 1024 * 1024;
 /// Interfaces in one section of a pcapng file.

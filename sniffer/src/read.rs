@@ -108,7 +108,7 @@ fn read_file<E: Write>(
 }
 
 /// Opens a capture file; the error says what to do where that is known.
-fn open(path: &Path) -> Result<CaptureFile<io::BufReader<std::fs::File>>> {
+fn open(path: &Path) -> Result<CaptureFile> {
     let opened = CaptureFile::open(path);
     let advice = match &opened {
         Err(FileError::UnknownFormat) => "; save the capture as pcap or pcapng (tcpdump -w, Wireshark's \"Save as\")",

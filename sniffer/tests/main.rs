@@ -17,3 +17,4 @@ mod oracle_quality;
 mod privacy;
 mod robust;
 mod schema;
+mod tunnels;

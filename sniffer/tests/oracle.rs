@@ -104,6 +104,8 @@ fn compare_streams(name: &str, ours: &BTreeMap<Key, Figures>, theirs: &BTreeMap<
 struct Deviation {
     /// SIP messages that the oracle counts and we do not, and why.
     sip_frames: u64,
+    /// SIP messages that we count and the oracle does not, and why.
+    copies: u64,
     /// Streams that we leave out of the comparison.
     streams: &'static [(&'static str, &'static str)],
 }
@@ -124,37 +126,37 @@ fn deviation(name: &str) -> Deviation {
         "ndpi-FAX-Call-t38-CA-TDM-SIP-FB-1.pcap" => {
             Deviation { streams: &[("10.35.60.100:15580", "10.23.1.52:16756")], ..Deviation::default() }
         }
-        // Two messages in IP fragments.
-        "sngrep-ipv6frag.pcap" => Deviation { sip_frames: 2, ..Deviation::default() },
+        // Copies of fragmented answers whose fragments alternate: tshark puts the first together and loses the others.
+        "open5gs-ipsec_reg.pcapng" => Deviation { copies: 2, ..Deviation::default() },
+        "open5gs-volte.pcapng" => Deviation { copies: 1, ..Deviation::default() },
+        // tshark counts twelve RTP packets that are quoted within ICMP errors. They were never received as RTP.
+        "open5gs-nonipsec_to_ipsec_call.pcapng" => {
+            Deviation { streams: &[("10.4.128.21:30000", "192.168.101.4:1234")], ..Deviation::default() }
+        }
         // Not SIP: "<DBREGISTER" is no method. tshark counts it.
         "zeek-sip-junk-before-request.pcap" => Deviation { sip_frames: 1, ..Deviation::default() },
-        // Two messages in PPPoE.
-        "pcapplusplus-sip_reqs.pcap" => Deviation { sip_frames: 2, ..Deviation::default() },
         _ => Deviation::default(),
     }
 }
 
-/// Captures whose signalling does not come over UDP in Ethernet, VLAN, cooked or raw IP.
-const OUT_OF_SCOPE: [&str; 5] = [
-    // TCP.
-    "sipnab-sip-over-tcp.pcap",
-    "sngrep-ipip.pcap",
-    "suricata-sip-tcp-pattern-matching.pcap",
-    "pcapplusplus-sip_resp.pcap",
-    // PPPoE.
-    "sipnab-DTMFsipinfo.pcap",
+/// Captures with SIP in tunnels, beside those of the folder `sip`.
+const TUNNELS: [&str; 7] = [
+    "tunnels/pl7m-sip-vlan.pcap",
+    "tunnels/heplify-ipip0.pcap",
+    "tunnels/ndpi-gre.pcapng",
+    "tunnels/pl7m-gre_v1.pcapng",
+    "tunnels/open5gs-ipsec_reg.pcapng",
+    "tunnels/open5gs-nonipsec_to_ipsec_call.pcapng",
+    "tunnels/open5gs-volte.pcapng",
 ];
 
 #[test]
 fn calls_streams_loss_and_jitter_equal_the_oracle_on_real_captures() {
     let Some(folder) = folder("calls_streams_loss_and_jitter_equal_the_oracle_on_real_captures") else { return };
     let mut compared = 0;
-    let extra = [folder.join("tunnels/pl7m-sip-vlan.pcap"), folder.join("tunnels/heplify-ipip0.pcap")];
+    let extra = TUNNELS.map(|name| folder.join(name));
     for file in files(&folder.join("sip")).into_iter().chain(extra) {
         let name = file.file_name().unwrap().to_str().unwrap();
-        if OUT_OF_SCOPE.contains(&name) {
-            continue;
-        }
         let relative = file.strip_prefix(&folder).unwrap().display().to_string();
         let oracle = std::fs::read(folder.join("oracle").join(format!("{relative}.json"))).unwrap();
         let oracle: Value = serde_json::from_slice(&oracle).unwrap();
@@ -166,7 +168,7 @@ fn calls_streams_loss_and_jitter_equal_the_oracle_on_real_captures() {
 
         assert_eq!(summary["packets"], oracle["capinfos"]["packets"], "{name}: packets");
         let messages = summary["sip_messages"].as_u64().unwrap();
-        assert_eq!(messages + deviation.sip_frames, count("frames"), "{name}: SIP messages");
+        assert_eq!(messages + deviation.sip_frames, count("frames") + deviation.copies, "{name}: SIP messages");
         let calls: Vec<_> = of_type(&records, "call").collect();
         assert_eq!(calls.len() as u64, count("invite_call_ids"), "{name}: calls");
         let answered = calls.iter().filter(|call| !call["answered"].is_null()).count();
@@ -250,11 +252,14 @@ fn every_packet_of_every_capture_is_accounted_for_and_every_run_gives_the_same_b
             let number = |name: &str| summary[name].as_u64().unwrap();
             let context = file.display();
             assert_eq!(number("packets"), number("delivered") + dropped(summary), "{context}");
-            assert_eq!(
-                number("delivered"),
-                number("sip_messages") + number("rtp_packets") + number("rtcp_packets"),
-                "{context}"
-            );
+            // Where nothing was put together, each delivered packet is one message.
+            if summary["joined"].as_object().unwrap().is_empty() {
+                assert_eq!(
+                    number("delivered"),
+                    number("sip_messages") + number("rtp_packets") + number("rtcp_packets"),
+                    "{context}"
+                );
+            }
             for kind in ["call", "stream", "registration"] {
                 assert_eq!(number(&format!("{kind}s")), of_type(&records, kind).count() as u64, "{context}: {kind}s");
             }

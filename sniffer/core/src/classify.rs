@@ -116,11 +116,19 @@ fn is_turn_channel(payload: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decode::Endpoint;
+    use crate::decode::{Endpoint, Transport};
 
     fn class(payload: &[u8], port: u16) -> Result<Class, Reason> {
         let endpoint = |port| Endpoint { address: "192.0.2.1".parse().unwrap(), port };
-        classify(&Datagram { source: endpoint(40_000), destination: endpoint(port), vlan: None, payload })
+        classify(&Datagram {
+            source: endpoint(40_000),
+            destination: endpoint(port),
+            vlan: None,
+            dscp: 0,
+            ip_id: None,
+            transport: Transport::Udp,
+            payload,
+        })
     }
 
     #[test]

@@ -83,19 +83,53 @@ reasons! {
     LinkType link_type Decode,
     /// The frame ends within a header.
     Truncated truncated Decode,
-    /// Neither IPv4 nor IPv6: ARP, spanning tree, MPLS, …
+    /// Neither IPv4 nor IPv6: ARP, spanning tree, PPP's own protocols, …
     NotIp not_ip Decode,
     /// More VLAN tags than allowed.
     VlanDepth vlan_depth Decode,
+    /// More MPLS labels than allowed.
+    LabelDepth label_depth Decode,
+    /// More tunnels within one another than allowed.
+    TunnelDepth tunnel_depth Decode,
+    /// The header of a tunnel contradicts itself or has a version that is not known.
+    TunnelHeader tunnel_header Decode,
     /// Header length, version or total length of IP contradict each other.
     IpHeader ip_header Decode,
     /// Longer chain of IPv6 extension headers than allowed.
     Ipv6Extensions ipv6_extensions Decode,
-    /// A fragment of an IP packet.
-    IpFragment ip_fragment Decode,
-    /// TCP.
+    /// A fragment without content, beyond the longest packet, or of a length that none but the last may have.
+    FragmentSize fragment_size Decode,
+    /// A fragment whose packet stayed incomplete.
+    FragmentExpired fragment_expired Decode,
+    /// A fragment that says otherwise than another of the same packet (RFC 5722), or one of a packet so spoilt.
+    FragmentOverlap fragment_overlap Decode,
+    /// A copy of a fragment whose packet was put together without it.
+    FragmentCopy fragment_copy Decode,
+    /// A fragment given up early: too many pieces, packets or bytes waited.
+    FragmentLimit fragment_limit Decode,
+    /// TCP that does not carry SIP.
     Tcp tcp Decode,
-    /// Neither UDP nor TCP.
+    /// The header of a TCP segment contradicts itself.
+    TcpHeader tcp_header Decode,
+    /// A TCP segment without data: handshake, acknowledgement, end.
+    TcpEmpty tcp_empty Decode,
+    /// A TCP segment with nothing that was not seen before: retransmitted, a keep-alive, or a copy.
+    TcpRepeated tcp_repeated Decode,
+    /// A TCP segment given up early: too much waited, or the connection was reset before it could be read.
+    TcpLimit tcp_limit Decode,
+    /// SCTP that does not carry SIP.
+    Sctp sctp Decode,
+    /// An SCTP packet without data: handshake, acknowledgement, heartbeat.
+    SctpEmpty sctp_empty Decode,
+    /// The chunks of an SCTP packet contradict their lengths.
+    SctpHeader sctp_header Decode,
+    /// SCTP chunks that were seen before.
+    SctpRepeated sctp_repeated Decode,
+    /// SCTP chunks of a message that stayed incomplete.
+    SctpExpired sctp_expired Decode,
+    /// SCTP chunks given up early: too many pieces, messages or bytes waited.
+    SctpLimit sctp_limit Decode,
+    /// Another transport protocol: ICMP, ESP, OSPF, …
     Transport transport Decode,
     /// The length in the UDP header is below its own size.
     UdpLength udp_length Decode,
@@ -158,6 +192,20 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// A packet is kept.
+    pub fn wait(&mut self) {
+        self.waiting += 1;
+    }
+
+    /// Packets that waited have an outcome.
+    pub fn settle(&mut self, outcome: Result<Taken, Reason>, packets: u64) {
+        match outcome {
+            // Where the last packet of several waits on, the others have done their part.
+            Ok(Taken::Delivered | Taken::Waiting) => self.deliver(packets),
+            Err(reason) => self.drop(reason, packets),
+        }
+    }
+
     /// Packets that waited are delivered.
     pub fn deliver(&mut self, packets: u64) {
         self.waiting = self.waiting.saturating_sub(packets);

@@ -58,6 +58,55 @@ pub const LOSS_INTERVALS: usize = 4096;
 
 /// VLAN tags in a frame: two are QinQ, more are not seen in practice.
 pub const VLAN_TAGS: usize = 4;
+/// Link layers and IP packets within one another. A frame in VXLAN in VXLAN in VXLAN has eight; each costs stack.
+pub const LAYERS: u8 = 16;
+/// Labels of one MPLS stack. Networks with segment routing push up to about ten.
+pub const MPLS_LABELS: usize = 16;
+/// Extension headers of a GTP-U packet, and source routes of GRE. 5G uses one or two.
+pub const GTP_EXTENSIONS: usize = 8;
+/// Fields before the frame in TZSP. The protocol knows a dozen.
+pub const TZSP_FIELDS: usize = 32;
+/// Attributes before the packet in NFLOG. Linux writes about ten.
+pub const NFLOG_ATTRIBUTES: usize = 32;
+/// Bytes that fragments, TCP segments and SCTP chunks which wait for others may hold together. A fragmented INVITE
+/// holds about 3 KB for some milliseconds; a flood of fragments turns the table over instead of growing it.
+pub const REASSEMBLY_BYTES: usize = 16 * 1024 * 1024;
+/// What a kept fragment, segment or chunk is counted with besides its bytes: the room of its entry.
+pub const REASSEMBLY_OVERHEAD: usize = 128;
+/// IP packets put together from fragments at once.
+pub const FRAGMENTED_PACKETS: usize = 4096;
+/// Fragments of one packet: 64 KiB in pieces of the least MTU (576 bytes, RFC 791), with room to spare.
+pub const FRAGMENTS_PER_PACKET: usize = 160;
+/// How long fragments wait for the rest: what Linux takes (RFC 8200 allows 60 s, RFC 791 proposes 15 s).
+pub const FRAGMENT_AGE: Duration = Duration::from_secs(30);
+/// How long copies of fragments wait for the rest of their set: sources differ by milliseconds, and the number of an
+/// IPv4 packet comes round within seconds.
+pub const FRAGMENT_COPY_AGE: Duration = Duration::from_secs(1);
+/// Directions of TCP connections that carry SIP. Each phone has two.
+pub const TCP_SIP_FLOWS: usize = 65_536;
+/// Directions of TCP connections that are known to carry something else, or nothing yet: a table entry each.
+pub const TCP_OTHER_FLOWS: usize = 131_072;
+/// Segments that one direction of a TCP connection may hold while an earlier one is missing.
+pub const TCP_SEGMENTS: usize = 128;
+/// Bytes of them. Windows of SIP connections are 64 KiB or little more; a SIP message is smaller.
+pub const TCP_SEGMENT_BYTES: usize = 256 * 1024;
+/// Distance in sequence numbers beyond which a segment is not of the same conversation as the one before.
+pub const TCP_WINDOW: u32 = 1 << 20;
+/// How long a hole in a TCP connection waits to be filled. A retransmission comes within a second (RFC 6298); what the
+/// capture itself has missed never comes.
+pub const TCP_HOLE_AGE: Duration = Duration::from_secs(3);
+/// Silence of a TCP connection after which a segment that does not fit begins it anew.
+pub const TCP_SILENCE: Duration = Duration::from_secs(120);
+/// SCTP messages put together from chunks at once.
+pub const SCTP_MESSAGES: usize = 1024;
+/// Chunks of one SCTP message: 64 KiB in pieces of 576 bytes.
+pub const SCTP_CHUNKS_PER_MESSAGE: usize = 128;
+/// Chunks of one SCTP packet: a jumbo frame full of the shortest.
+pub const SCTP_CHUNKS: usize = 512;
+/// How long chunks wait for the rest of their message: retransmissions come within seconds (RFC 9260, section 16).
+pub const SCTP_AGE: Duration = Duration::from_secs(30);
+/// Directions of SCTP associations that carry SIP.
+pub const SCTP_FLOWS: usize = 8192;
 /// Extension headers of an IPv6 packet. RFC 8504 lets a node drop more than 8 options; chains are shorter.
 pub const IPV6_EXTENSIONS: usize = 8;
 

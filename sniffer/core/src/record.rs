@@ -189,4 +189,7 @@ pub struct SummaryRecord {
     /// Entries that were given up early because their table was full, by table.
     #[serde(default)]
     pub evicted: BTreeMap<String, u64>,
+    /// What was put together, by kind: IP packets from fragments, SIP messages from TCP and SCTP, holes given up in TCP.
+    #[serde(default)]
+    pub joined: BTreeMap<String, u64>,
 }

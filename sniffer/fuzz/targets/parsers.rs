@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use sniffer_core::{
-    decode::{self, LinkType},
+    decode::{self, Found, LinkType},
     limits, rtcp, rtp, sdp,
     sip::{self, Header, NameAddr, framing::Framer},
 };
@@ -12,26 +12,44 @@ use super::Input;
 
 /// The link types that are decoded.
 pub fn link_type(number: u8) -> LinkType {
-    match number % 8 {
+    match number % 16 {
         0 => LinkType::Null,
         1 | 2 => LinkType::Ethernet,
         3 => LinkType::RawIp,
         4 => LinkType::LinuxCooked,
         5 => LinkType::LinuxCooked2,
+        6 => LinkType::Ppp,
+        7 => LinkType::PppWithDirection,
+        8 => LinkType::PppEther,
+        9 => LinkType::Llc,
+        10 => LinkType::NetfilterLog,
+        11 => LinkType::PacketFilterLog,
+        12 => LinkType::Enc,
+        13 => LinkType::Mpls,
         other => LinkType::Other(u32::from(other)),
     }
 }
 
-/// Frames of all link types to datagrams. The payload is within the frame.
+/// Frames of all link types to what they carry. The payload is within the frame, and the fast path agrees.
 pub fn decode(data: &[u8]) {
     let mut input = Input::new(data);
     let link = link_type(input.byte());
     let frame = input.rest();
-    if let Ok(datagram) = decode::decode(link, frame) {
-        let bounds = frame.as_ptr_range();
-        let payload = datagram.payload.as_ptr_range();
-        assert!(bounds.start <= payload.start && payload.end <= bounds.end, "the payload lies outside the frame");
+    let found = decode::decode(link, None, frame);
+    if link == LinkType::Ethernet
+        && let Some(datagram) = decode::plain_udp(None, frame)
+    {
+        assert_eq!(found, Ok(Found::Datagram(datagram)), "the fast path says something else");
     }
+    let payload = match found {
+        Ok(Found::Datagram(datagram)) => datagram.payload,
+        Ok(Found::Tcp(segment)) => segment.payload,
+        Ok(Found::Sctp(packet)) => packet.chunks,
+        Ok(Found::Fragment(fragment)) => fragment.payload,
+        Err(_) => return,
+    };
+    let (bounds, payload) = (frame.as_ptr_range(), payload.as_ptr_range());
+    assert!(bounds.start <= payload.start && payload.end <= bounds.end, "the payload lies outside the frame");
 }
 
 /// A SIP message with everything that is asked of its headers.

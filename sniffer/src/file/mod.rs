@@ -1,5 +1,6 @@
-//! Capture files: pcap and pcapng in all byte orders and time resolutions, told apart by their first bytes. Files are
-//! foreign input: every length is checked before it is believed, and what was read before damage is kept.
+//! Capture files: pcap and pcapng in all byte orders and time resolutions, also compressed with gzip, told apart by
+//! their first bytes. Files are foreign input: every length is checked before it is believed, and what was read before
+//! damage is kept. A packet is not copied: it lies in the block that was read.
 
 mod pcap;
 mod pcapng;
@@ -8,10 +9,11 @@ mod tests;
 
 use std::{
     fs::File,
-    io::{self, BufReader, Read},
+    io::{self, Chain, Cursor, Read},
     path::Path,
 };
 
+use flate2::read::MultiGzDecoder;
 use sniffer_core::{decode::LinkType, time::Timestamp};
 use thiserror::Error;
 
@@ -47,9 +49,30 @@ pub struct Packet<'a> {
 
 /// A capture file being read.
 #[derive(Debug)]
-pub struct CaptureFile<R> {
+pub struct CaptureFile<R = Input> {
     source: Source<R>,
     format: Format,
+}
+
+/// A file, with the bytes that were read to see what it is.
+type Whole = Chain<Cursor<Vec<u8>>, File>;
+
+/// A file as it is, or what it holds compressed.
+#[derive(Debug)]
+pub enum Input {
+    /// As it is.
+    Plain(Whole),
+    /// Compressed with gzip (RFC 1952), perhaps in several parts.
+    Gzip(Box<MultiGzDecoder<Whole>>),
+}
+
+impl Read for Input {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(file) => file.read(buffer),
+            Self::Gzip(file) => file.read(buffer),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -58,13 +81,18 @@ enum Format {
     PcapNg(pcapng::PcapNg),
 }
 
-impl CaptureFile<BufReader<File>> {
+impl CaptureFile {
     /// Opens a file.
     ///
     /// # Errors
     /// When it cannot be read or is not a capture file.
     pub fn open(path: &Path) -> Result<Self, FileError> {
-        Self::new(BufReader::with_capacity(1 << 20, File::open(path)?))
+        let mut file = File::open(path)?;
+        let mut begin = Vec::new();
+        Read::by_ref(&mut file).take(2).read_to_end(&mut begin)?;
+        let is_gzip = begin == [0x1f, 0x8b];
+        let whole = Cursor::new(begin).chain(file);
+        Self::new(if is_gzip { Input::Gzip(Box::new(MultiGzDecoder::new(whole))) } else { Input::Plain(whole) })
     }
 }
 
@@ -74,7 +102,7 @@ impl<R: Read> CaptureFile<R> {
     /// # Errors
     /// When it cannot be read or is not a capture file.
     pub fn new(reader: R) -> Result<Self, FileError> {
-        let mut source = Source { reader, buffer: Vec::new() };
+        let mut source = Source::new(reader);
         let magic = match source.take(4) {
             Ok(bytes) => bytes.first_chunk::<4>().copied().ok_or(FileError::UnknownFormat)?,
             Err(FileError::Cut) => return Err(FileError::UnknownFormat),
@@ -100,14 +128,21 @@ impl<R: Read> CaptureFile<R> {
     }
 }
 
-/// Bytes of the file in the order in which they come, held in one buffer that is used again and again.
+/// Bytes of the file in the order in which they come: one buffer, filled in large blocks, out of which packets are lent.
 #[derive(Debug)]
 struct Source<R> {
     reader: R,
     buffer: Vec<u8>,
+    /// What of the buffer was read from the file and not taken yet.
+    from: usize,
+    to: usize,
 }
 
 impl<R: Read> Source<R> {
+    fn new(reader: R) -> Self {
+        Self { reader, buffer: vec![0; limits::FILE_BUFFER], from: 0, to: 0 }
+    }
+
     /// The next `length` bytes.
     fn take(&mut self, length: usize) -> Result<&[u8], FileError> {
         match self.take_or_end(length)? {
@@ -118,24 +153,41 @@ impl<R: Read> Source<R> {
 
     /// The next `length` bytes; none when the file ends before the first of them.
     fn take_or_end(&mut self, length: usize) -> Result<Option<&[u8]>, FileError> {
+        if self.to.saturating_sub(self.from) < length && !self.fill(length)? {
+            return Ok(None);
+        }
+        let from = self.from;
+        self.from = from.saturating_add(length);
+        Ok(self.buffer.get(from..self.from))
+    }
+
+    /// Reads on until the buffer holds the next `length` bytes. False when the file ends before the first of them.
+    #[cold]
+    fn fill(&mut self, length: usize) -> Result<bool, FileError> {
         if length > limits::FILE_BLOCK {
             return Err(FileError::Damaged("a length is larger than any packet"));
         }
+        self.buffer.copy_within(self.from..self.to, 0);
+        self.to = self.to.saturating_sub(self.from);
+        self.from = 0;
         if self.buffer.len() < length {
             self.buffer.resize(length, 0);
         }
-        let place = self.buffer.get_mut(..length).unwrap_or_default();
-        let mut filled = 0;
-        while filled < length {
-            match self.reader.read(place.get_mut(filled..).unwrap_or_default()) {
-                Ok(0) if filled == 0 => return Ok(None),
+        while self.to < length {
+            match self.reader.read(self.buffer.get_mut(self.to..).unwrap_or_default()) {
+                Ok(0) if self.to == 0 => return Ok(false),
                 Ok(0) => return Err(FileError::Cut),
-                Ok(count) => filled = filled.saturating_add(count),
+                Ok(count) => self.to = self.to.saturating_add(count),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // A compressed file ends like this where it was cut.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Err(FileError::Cut),
+                Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData) => {
+                    return Err(FileError::Damaged("the compressed data are damaged"));
+                }
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok(self.buffer.get(..length))
+        Ok(true)
     }
 }
 

@@ -30,8 +30,8 @@ impl Pcap {
             _ => return Err(FileError::UnknownFormat),
         };
         let header = source.take(20)?;
-        // The upper bits of the link type say whether frames end with a check sequence.
-        let link = order.u32(header, 16).ok_or(FileError::Cut)? & 0x0fff_ffff;
+        // The upper half says whether frames end with a check sequence, and of which length.
+        let link = order.u32(header, 16).ok_or(FileError::Cut)? & 0xffff;
         Ok(Self { order, nanos_per_unit, extra, link: LinkType::from_number(link) })
     }
 

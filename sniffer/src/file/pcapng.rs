@@ -21,6 +21,8 @@ const ENHANCED_PACKET: u32 = 6;
 pub struct PcapNg {
     order: Order,
     interfaces: Vec<Interface>,
+    /// The time of the last packet that had one: those without are taken to come at the same time.
+    last: Timestamp,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -44,7 +46,7 @@ enum Resolution {
 impl PcapNg {
     /// Reads the first section header, whose first four bytes have been read.
     pub fn open<R: Read>(source: &mut Source<R>) -> Result<Self, FileError> {
-        let mut this = Self { order: Order::Little, interfaces: Vec::new() };
+        let mut this = Self { order: Order::Little, interfaces: Vec::new(), last: Timestamp::default() };
         let header = source.take(8)?;
         let (length, magic) = header.split_at_checked(4).ok_or(FileError::Cut)?;
         let length: [u8; 4] = length.first_chunk().copied().ok_or(FileError::Cut)?;
@@ -100,14 +102,15 @@ impl PcapNg {
         }
     }
 
-    fn packet<'a>(&self, kind: u32, block: &'a [u8]) -> Result<Packet<'a>, FileError> {
-        let number = |at| self.order.u32(block, at).ok_or(FileError::Damaged("a packet's block is too short"));
+    fn packet<'a>(&mut self, kind: u32, block: &'a [u8]) -> Result<Packet<'a>, FileError> {
+        let order = self.order;
+        let number = |at| order.u32(block, at).ok_or(FileError::Damaged("a packet's block is too short"));
         let interface = match kind {
             SIMPLE_PACKET => 0,
             OLD_PACKET => u32::from(self.order.u16(block, 0).unwrap_or(0)),
             _ => number(0)?,
         };
-        let interface = self
+        let interface = *self
             .interfaces
             .get(size(interface))
             .ok_or(FileError::Damaged("a packet names an interface that is not there"))?;
@@ -117,7 +120,7 @@ impl PcapNg {
             let snap = if interface.snap_length == 0 { u32::MAX } else { interface.snap_length };
             let captured = size(number(0)?.min(snap)).min(data.len());
             let frame = data.get(..captured).unwrap_or(data);
-            return Ok(Packet { link: interface.link, time: Timestamp::default(), frame });
+            return Ok(Packet { link: interface.link, time: self.last, frame });
         }
         let units = (u64::from(number(4)?) << 32) | u64::from(number(8)?);
         let captured = size(number(12)?);
@@ -125,12 +128,19 @@ impl PcapNg {
             .get(20..)
             .and_then(|data| data.get(..captured))
             .ok_or(FileError::Damaged("a packet is longer than its block"))?;
-        Ok(Packet { link: interface.link, time: interface.time(units), frame })
+        self.last = interface.time(units);
+        Ok(Packet { link: interface.link, time: self.last, frame })
     }
 }
 
 impl Interface {
     fn time(&self, units: u64) -> Timestamp {
+        // Microseconds and nanoseconds are what is usual, and need no wide arithmetic.
+        if let (Resolution::Decimal(digits @ (6 | 9)), 0) = (self.resolution, self.offset) {
+            let per_second = if digits == 6 { 1_000_000 } else { 1_000_000_000 };
+            let nanos_per_unit = if digits == 6 { 1000 } else { 1 };
+            return Timestamp::from_parts(units / per_second, units % per_second * nanos_per_unit);
+        }
         let units = u128::from(units);
         let (seconds, nanos) = match self.resolution {
             Resolution::Decimal(digits) => {

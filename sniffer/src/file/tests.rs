@@ -34,8 +34,13 @@ fn pcap(big: bool, magic: u32, units: u32) -> Vec<u8> {
 #[test]
 fn pcap_is_read_in_both_byte_orders_and_resolutions() {
     for big in [false, true] {
-        for (magic, units) in [(0xa1b2_c3d4, 123_456), (0xa1b2_3c4d, 123_456_789)] {
-            let (packets, error) = read(&pcap(big, magic, units));
+        for (magic, units) in [(0xa1b2_c3d4, 123_456), (0xa1b2_3c4d, 123_456_789), (0xa1b2_cd34, 123_456)] {
+            let mut file = pcap(big, magic, units);
+            if magic == 0xa1b2_cd34 {
+                // The "modified" format: interface, protocol and packet type before each frame.
+                file.splice(40..40, [0; 8]);
+            }
+            let (packets, error) = read(&file);
             assert!(error.is_none());
             let time = "2023-11-14T22:13:20.123456Z".to_owned();
             assert_eq!(packets, [(LinkType::LinuxCooked, time, b"abc".to_vec())]);
@@ -136,4 +141,130 @@ fn damaged_files_never_panic() {
         }
     }
     assert!(tried > whole.len());
+}
+
+#[test]
+fn the_frame_check_sequence_s_length_is_no_part_of_the_link_type() {
+    let mut bytes = pcap(false, 0xa1b2_c3d4, 0);
+    bytes[20..24].copy_from_slice(&0x2400_0001_u32.to_le_bytes());
+    assert_eq!(read(&bytes).0[0].0, LinkType::Ethernet);
+}
+
+#[test]
+fn simple_and_obsolete_packets_and_several_interfaces_are_read() {
+    let mut section = Vec::new();
+    for number in [0x1a2b_3c4d, 1, u32::MAX, u32::MAX] {
+        put(false, &mut section, number);
+    }
+    // Ethernet cut to 4 bytes; raw IP in nanoseconds.
+    let ethernet = [1, 0, 0, 0, 4, 0, 0, 0];
+    let raw = [101, 0, 0, 0, 0, 0, 0, 0, 9, 0, 1, 0, 9, 0, 0, 0];
+    let enhanced = |interface: u32, units: u64, data: &[u8]| {
+        let mut body = Vec::new();
+        let length = u32::try_from(data.len()).unwrap();
+        for number in [
+            interface,
+            u32::try_from(units >> 32).unwrap(),
+            u32::try_from(units & 0xffff_ffff).unwrap(),
+            length,
+            length,
+        ] {
+            put(false, &mut body, number);
+        }
+        body.extend(data);
+        // An option after the packet: a comment.
+        body.resize(body.len().next_multiple_of(4), 0);
+        body.extend([1, 0, 2, 0, b'o', b'k', 0, 0]);
+        block(false, 6, &body)
+    };
+    let simple = [&9_u32.to_le_bytes()[..], b"simp"].concat();
+    let mut obsolete = vec![1, 0, 7, 0];
+    let units = 1_700_000_001_000_000_000_u64;
+    for number in [u32::try_from(units >> 32).unwrap(), u32::try_from(units & 0xffff_ffff).unwrap(), 3, 60] {
+        put(false, &mut obsolete, number);
+    }
+    obsolete.extend(b"old");
+    let bytes = [
+        block(false, 0x0a0d_0d0a, &section),
+        block(false, 1, &ethernet),
+        block(false, 1, &raw),
+        enhanced(0, 1_700_000_000_000_000, b"first"),
+        block(false, 3, &simple),
+        enhanced(1, 1_700_000_000_500_000_000, b"second"),
+        block(false, 2, &obsolete),
+    ]
+    .concat();
+    let (packets, error) = read(&bytes);
+    assert!(error.is_none());
+    let expected = [
+        (LinkType::Ethernet, "2023-11-14T22:13:20.000000Z", &b"first"[..]),
+        (LinkType::Ethernet, "2023-11-14T22:13:20.000000Z", b"simp"),
+        (LinkType::RawIp, "2023-11-14T22:13:20.500000Z", b"second"),
+        (LinkType::RawIp, "2023-11-14T22:13:21.000000Z", b"old"),
+    ];
+    let expected: Vec<_> =
+        expected.iter().map(|(link, time, data)| (*link, (*time).to_owned(), data.to_vec())).collect();
+    assert_eq!(packets, expected);
+}
+
+/// Gives its bytes a few at a time, as pipes and decompressors do.
+struct Trickle<'a>(&'a [u8]);
+
+impl std::io::Read for Trickle<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = buffer.len().min(self.0.len()).min(7);
+        let (now, later) = self.0.split_at(count);
+        buffer[..count].copy_from_slice(now);
+        self.0 = later;
+        Ok(count)
+    }
+}
+
+#[test]
+fn many_packets_come_out_right_whatever_the_reads_give() {
+    // More than the buffer holds, so that packets lie across its end.
+    let mut bytes = pcap(false, 0xa1b2_c3d4, 0)[..24].to_vec();
+    let count = 3000_u32;
+    for n in 0..count {
+        let length = n % 1500;
+        for number in [n, 0, length, length] {
+            put(false, &mut bytes, number);
+        }
+        bytes.extend(std::iter::repeat_n(u8::try_from(n % 251).unwrap(), usize::try_from(length).unwrap()));
+    }
+    assert!(bytes.len() > 2 * limits::FILE_BUFFER);
+    let check = |reader: &mut dyn std::io::Read| {
+        let mut file = CaptureFile::new(reader).unwrap();
+        for n in 0..count {
+            let packet = file.next_packet().unwrap().unwrap();
+            assert_eq!(packet.frame.len(), usize::try_from(n % 1500).unwrap());
+            assert!(packet.frame.iter().all(|byte| u32::from(*byte) == n % 251));
+        }
+        assert!(file.next_packet().unwrap().is_none());
+    };
+    check(&mut bytes.as_slice());
+    check(&mut Trickle(&bytes));
+}
+
+#[test]
+fn a_compressed_file_is_read_like_a_plain_one_and_damage_is_named() {
+    use std::io::Write;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.pcap.gz");
+    let whole = pcap(false, 0xa1b2_c3d4, 123_456);
+    let compress = |bytes: &[u8]| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    };
+    // In two parts, as parallel compressors write them.
+    let mut compressed = compress(&whole[..30]);
+    compressed.extend(compress(&whole[30..]));
+    std::fs::write(&path, &compressed).unwrap();
+    let mut file = CaptureFile::open(&path).unwrap();
+    assert_eq!(file.next_packet().unwrap().unwrap().frame, b"abc");
+    assert!(file.next_packet().unwrap().is_none());
+    std::fs::write(&path, &compressed[..compressed.len() - 12]).unwrap();
+    let mut file = CaptureFile::open(&path).unwrap();
+    assert!(matches!(file.next_packet(), Err(FileError::Cut | FileError::Damaged(_))));
 }

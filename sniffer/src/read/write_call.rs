@@ -142,22 +142,10 @@ impl<W: Write> Capture<W> {
 
     fn header(&mut self, link: LinkType) -> io::Result<()> {
         // Magic of nanoseconds, version 2.4, time zone, accuracy, longest packet, link type.
-        for number in [0xa1b2_3c4d, 0x0004_0002, 0, 0, 0x0004_0000, number(link)] {
+        for number in [0xa1b2_3c4d, 0x0004_0002, 0, 0, 0x0004_0000, link.number()] {
             self.output.write_all(&u32::to_le_bytes(number))?;
         }
         Ok(())
-    }
-}
-
-/// The number of a link type (tcpdump.org/linktypes.html).
-fn number(link: LinkType) -> u32 {
-    match link {
-        LinkType::Null => 0,
-        LinkType::Ethernet => 1,
-        LinkType::RawIp => 101,
-        LinkType::LinuxCooked => 113,
-        LinkType::LinuxCooked2 => 276,
-        LinkType::Other(number) => number,
     }
 }
 

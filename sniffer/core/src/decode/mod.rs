@@ -1,18 +1,25 @@
-//! Frames to UDP datagrams. It borrows from the frame and copies nothing; what it cannot decode it names.
+//! Frames to datagrams, TCP segments, SCTP packets and IP fragments, through every tunnel on the way. It borrows from the
+//! frame, copies nothing and remembers nothing; what it cannot decode it names.
 
+mod ether;
 mod ip;
 mod link;
+mod transport;
+mod tunnel;
 
 use std::{
     fmt,
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
 };
 
+use foldhash::quality::FixedState;
+
 pub use link::LinkType;
+pub use transport::{SctpPacket, Segment};
 
-use crate::drops::Reason;
+use crate::{drops::Reason, limits};
 
-/// An address and a UDP port.
+/// An address and a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Endpoint {
     /// IP address.
@@ -27,7 +34,21 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// A UDP datagram within a frame.
+/// What carried a datagram.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Transport {
+    /// UDP.
+    #[default]
+    Udp,
+    /// TCP: the payload is one framed message.
+    Tcp,
+    /// SCTP: the payload is one user message (RFC 4168).
+    Sctp,
+    /// WebSocket over TCP: the payload is one message (RFC 7118).
+    WebSocket,
+}
+
+/// A UDP datagram, or a message that a stream carried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Datagram<'a> {
     /// Where it comes from.
@@ -36,6 +57,12 @@ pub struct Datagram<'a> {
     pub destination: Endpoint,
     /// The outermost VLAN's number.
     pub vlan: Option<u16>,
+    /// Differentiated services code point (RFC 2474) of the innermost IP header.
+    pub dscp: u8,
+    /// Identification field of the innermost IPv4 header: copies of one packet have the same, repetitions another.
+    pub ip_id: Option<u16>,
+    /// What carried it.
+    pub transport: Transport,
     /// What it carries; shorter than what was sent when the capture cut the frame.
     pub payload: &'a [u8],
 }
@@ -44,36 +71,150 @@ impl Datagram<'_> {
     /// The same datagram with another payload.
     #[must_use]
     pub fn with_payload<'b>(&self, payload: &'b [u8]) -> Datagram<'b> {
-        Datagram { source: self.source, destination: self.destination, vlan: self.vlan, payload }
+        let Self { source, destination, vlan, dscp, ip_id, transport, payload: _ } = *self;
+        Datagram { source, destination, vlan, dscp, ip_id, transport, payload }
+    }
+
+    /// A hash of the payload. With the addresses and `ip_id` it tells copies of one packet, which several SPAN sources
+    /// deliver, from repetitions by the sender.
+    #[must_use]
+    pub fn content_hash(&self) -> u64 {
+        use std::hash::BuildHasher;
+        FixedState::with_seed(0x0063_6f70_6965_7321).hash_one(self.payload)
     }
 }
 
-/// Finds the UDP datagram in a frame.
+/// What was found on the way to the innermost IP packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Path {
+    /// Source address of the innermost IP packet.
+    pub source: IpAddr,
+    /// Destination address of the innermost IP packet.
+    pub destination: IpAddr,
+    /// The outermost VLAN's number.
+    pub vlan: Option<u16>,
+    /// DSCP of the innermost IP packet.
+    pub dscp: u8,
+    /// Identification of the innermost IPv4 packet.
+    pub ip_id: Option<u16>,
+    /// Link layers and IP packets entered so far.
+    layers: u8,
+}
+
+impl Path {
+    /// A path that begins; `vlan` is the tag that the network card took out of the frame.
+    #[must_use]
+    pub fn new(vlan: Option<u16>) -> Self {
+        let unspecified = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        Self { source: unspecified, destination: unspecified, vlan, dscp: 0, ip_id: None, layers: 0 }
+    }
+
+    /// Goes one layer deeper.
+    fn enter(&mut self) -> Result<(), Reason> {
+        self.layers = self.layers.saturating_add(1);
+        if self.layers > limits::LAYERS { Err(Reason::TunnelDepth) } else { Ok(()) }
+    }
+
+    fn datagram<'a>(&self, ports: (u16, u16), payload: &'a [u8]) -> Datagram<'a> {
+        Datagram {
+            source: Endpoint { address: self.source, port: ports.0 },
+            destination: Endpoint { address: self.destination, port: ports.1 },
+            vlan: self.vlan,
+            dscp: self.dscp,
+            ip_id: self.ip_id,
+            transport: Transport::Udp,
+            payload,
+        }
+    }
+}
+
+/// A fragment of an IP packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fragment<'a> {
+    /// The way to it.
+    pub path: Path,
+    /// Identification: 16 bits in IPv4, 32 in IPv6.
+    pub id: u32,
+    /// The protocol of the payload. In IPv6 only that of the first fragment counts (RFC 8200, section 4.5).
+    pub protocol: u8,
+    /// Where it belongs in the packet's payload, in bytes.
+    pub offset: u16,
+    /// More fragments follow.
+    pub more: bool,
+    /// Its bytes, all that were sent.
+    pub payload: &'a [u8],
+}
+
+/// What a frame carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found<'a> {
+    /// A UDP datagram.
+    Datagram(Datagram<'a>),
+    /// A TCP segment.
+    Tcp(Segment<'a>),
+    /// An SCTP packet.
+    Sctp(SctpPacket<'a>),
+    /// A fragment of an IP packet, of whatever protocol.
+    Fragment(Fragment<'a>),
+}
+
+/// Finds what a frame carries; `vlan` is the tag that the network card took out of it.
 ///
 /// # Errors
-/// The reason why there is none.
-pub fn decode(link: LinkType, frame: &[u8]) -> Result<Datagram<'_>, Reason> {
-    let (vlan, packet) = link::network_layer(link, frame)?;
-    let (source, destination, segment) = ip::transport_layer(packet)?;
-    // RFC 768: source port, destination port, length with this header, checksum.
-    let (Some(source_port), Some(destination_port), Some(length), Some(rest)) = (
-        crate::bytes::u16_at(segment, 0),
-        crate::bytes::u16_at(segment, 2),
-        crate::bytes::u16_at(segment, 4),
-        segment.get(8..),
-    ) else {
-        return Err(Reason::Truncated);
+/// The reason why there is nothing to go on with.
+pub fn decode(link: LinkType, vlan: Option<u16>, frame: &[u8]) -> Result<Found<'_>, Reason> {
+    link::frame(Path::new(vlan), link, frame)
+}
+
+/// Finds what the payload of an IP packet carries, as of one that was put together from its fragments.
+///
+/// # Errors
+/// The reason why there is nothing to go on with.
+pub fn decode_payload(path: Path, protocol: u8, payload: &[u8]) -> Result<Found<'_>, Reason> {
+    ip::payload(path, protocol, payload, 0)
+}
+
+/// The common case in a few nanoseconds: Ethernet, at most one VLAN tag, IPv4 without options, a whole UDP datagram that
+/// goes to no tunnel's port. `None` is no judgement: [`decode`] has the last word, and says the same where this says
+/// something.
+#[must_use]
+pub fn plain_udp(vlan: Option<u16>, frame: &[u8]) -> Option<Datagram<'_>> {
+    let ([_, _, _, _, _, _, _, _, _, _, _, _, type0, type1], rest) = frame.split_first_chunk::<14>()?;
+    let (vlan, packet) = match (type0, type1) {
+        (0x08, 0x00) => (vlan, rest),
+        (0x81, 0x00) => match rest.split_first_chunk::<4>()? {
+            ([tag0, tag1, 0x08, 0x00], packet) => (vlan.or(ether::vlan_number(*tag0, *tag1)), packet),
+            _ => return None,
+        },
+        _ => return None,
     };
-    let length = match usize::from(length) {
-        // Zero: longer than 65,535 bytes (RFC 2675), or left to the network card.
-        0 => rest.len(),
-        length => length.checked_sub(8).ok_or(Reason::UdpLength)?,
+    let (header, body) = packet.split_first_chunk::<28>()?;
+    let [0x45, tos, total0, total1, id0, id1, fragment0, fragment1, _, ip::UDP, _, _, rest @ ..] = header else {
+        return None;
     };
-    Ok(Datagram {
-        source: Endpoint { address: source, port: source_port },
-        destination: Endpoint { address: destination, port: destination_port },
+    let [s0, s1, s2, s3, d0, d1, d2, d3, sp0, sp1, dp0, dp1, length0, length1, _, _] = rest;
+    let total = usize::from(u16::from_be_bytes([*total0, *total1]));
+    let length = usize::from(u16::from_be_bytes([*length0, *length1]));
+    let destination_port = u16::from_be_bytes([*dp0, *dp1]);
+    // The lower 14 bits of the field: more fragments, and the offset.
+    if (fragment0 & 0x3f) | fragment1 != 0
+        || total > packet.len()
+        || length.checked_add(20)? > total
+        || tunnel::is_port(destination_port)
+    {
+        return None;
+    }
+    Some(Datagram {
+        source: Endpoint {
+            address: IpAddr::V4(Ipv4Addr::new(*s0, *s1, *s2, *s3)),
+            port: u16::from_be_bytes([*sp0, *sp1]),
+        },
+        destination: Endpoint { address: IpAddr::V4(Ipv4Addr::new(*d0, *d1, *d2, *d3)), port: destination_port },
         vlan,
-        payload: rest.get(..length).unwrap_or(rest),
+        dscp: tos >> 2,
+        ip_id: Some(u16::from_be_bytes([*id0, *id1])),
+        transport: Transport::Udp,
+        payload: body.get(..length.checked_sub(8)?)?,
     })
 }
 

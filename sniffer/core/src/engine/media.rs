@@ -247,7 +247,8 @@ impl Media {
         };
         let Some(tracked) = self.streams.get_mut(id) else { return Err(Reason::TooManyStreams) };
         let (calls, owner) = (&self.calls, tracked.owner);
-        let packet = rtp::Packet { time: now, header, bytes: datagram.payload, dscp: 0, ip_id: None };
+        let Datagram { payload: bytes, dscp, ip_id, .. } = *datagram;
+        let packet = rtp::Packet { time: now, header, bytes, dscp, ip_id };
         tracked.stream.on(&packet, |payload_type| timing(calls, owner, payload_type, key.destination));
         let stream = Some(tracked.serial);
         match owner {

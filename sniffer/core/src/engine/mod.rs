@@ -28,6 +28,7 @@ pub use self::{
 use crate::{
     decode::LinkType,
     drops::Dropped,
+    ingress,
     query::CallSummary,
     record::{CallRecord, RegistrationRecord, StreamRecord},
     sip,
@@ -136,6 +137,8 @@ pub struct EngineCounters {
     pub registrations: u64,
     /// Entries given up early because their table was full.
     pub evicted: Evicted,
+    /// What was put together from fragments and streams.
+    pub joined: ingress::Joined,
     /// Packets that the capture says it lost.
     pub lost_by_capture: u64,
 }
@@ -171,9 +174,8 @@ impl Engine {
     pub fn frame(&mut self, link: LinkType, meta: FrameMeta, frame: &[u8]) -> FrameUse {
         self.advance(meta.time);
         let Self { worker, owner, .. } = self;
-        let used = worker.frame(link, meta, frame, &mut |now, datagram, message| {
-            Ok(owner.message(now, datagram, message))
-        });
+        let used =
+            worker.frame(link, meta, frame, &mut |now, datagram, message| Ok(owner.message(now, datagram, message)));
         self.carry();
         used
     }

@@ -138,6 +138,7 @@ impl EngineCounters {
             sip_requests: requests.collect(),
             dropped: self.dropped.by_stage(),
             evicted: self.evicted.by_table(),
+            joined: self.joined.by_kind(),
         }
     }
 }

@@ -72,6 +72,8 @@ pub struct Tables {
     pub streams: usize,
     /// RTP streams that wait for their SDP. With several workers each has its share.
     pub pending: usize,
+    /// Bytes that fragments, TCP segments and SCTP chunks may hold together while they wait for others.
+    pub reassembly_bytes: usize,
 }
 
 impl Default for Tables {
@@ -81,6 +83,7 @@ impl Default for Tables {
             registrations: limits::REGISTRATIONS,
             streams: limits::STREAMS,
             pending: limits::PENDING_STREAMS,
+            reassembly_bytes: limits::REASSEMBLY_BYTES,
         }
     }
 }

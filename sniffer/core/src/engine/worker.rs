@@ -12,7 +12,7 @@ use crate::{
     classify::{Class, classify},
     decode::{Datagram, LinkType},
     drops::{Dropped, Reason, Taken},
-    ingress::Ingress,
+    ingress::{self, Ingress},
     limits, rtp,
     sip::{self, Message},
     time::Timestamp,
@@ -129,7 +129,10 @@ impl Worker {
     #[must_use]
     pub fn new(settings: &Settings, number: u8) -> Self {
         Self {
-            ingress: Ingress::default(),
+            ingress: Ingress::new(ingress::Settings {
+                memory_bytes: settings.tables.reassembly_bytes,
+                hash_seed: settings.hash_seed,
+            }),
             desk: Desk {
                 now: Timestamp::default(),
                 received: 0,
@@ -281,6 +284,7 @@ impl Worker {
         counters.delivered += desk.delivered;
         counters.dropped.merge(&desk.dropped);
         counters.add_media(desk.media.counters());
+        counters.joined.add(self.ingress.joined());
         for tally in [desk.media.tally(), self.ingress.tally()] {
             counters.waiting += tally.waiting;
             counters.delivered += tally.delivered;

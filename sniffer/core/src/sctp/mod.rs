@@ -1,0 +1,345 @@
+//! SIP over SCTP (RFC 4168): each user message is one SIP message. Messages are put together from DATA chunks (RFC 9260)
+//! and I-DATA chunks (RFC 8260); what does not begin like SIP is passed over at once.
+
+use std::collections::{HashMap, VecDeque};
+
+use foldhash::quality::FixedState;
+
+use crate::{
+    bytes::{u16_at, u32_at},
+    decode::{Datagram, Endpoint, SctpPacket, Transport},
+    drops::{Reason, Taken, Tally},
+    ingress::aging::Aging,
+    limits, sip,
+    time::Timestamp,
+};
+
+/// One direction of an association.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Flow {
+    source: Endpoint,
+    destination: Endpoint,
+    tag: u32,
+}
+
+/// Where the fragments of a message belong: the flow, its stream, and in I-DATA the message's number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Lane {
+    flow: Flow,
+    stream: u16,
+    unordered: bool,
+    message: Option<u32>,
+}
+
+/// A chunk with user data.
+#[derive(Clone, Copy, Debug)]
+struct Chunk<'a> {
+    tsn: u32,
+    lane: Lane,
+    /// Consecutive within a message: the TSN, or the fragment's number in I-DATA.
+    number: u32,
+    /// Says what the data are, where it is known; zero is "nothing said", as SIP has it.
+    payload_protocol: Option<u32>,
+    begins: bool,
+    ends: bool,
+    data: &'a [u8],
+}
+
+/// A chunk that waits.
+#[derive(Debug)]
+struct Piece {
+    number: u32,
+    begins: bool,
+    ends: bool,
+    data: Box<[u8]>,
+    /// One, or zero where the frame counts with another chunk.
+    frames: u64,
+}
+
+/// TSNs that were seen: the highest, and a bit for each of the 128 up to it.
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    highest: u32,
+    bits: u128,
+}
+
+impl Seen {
+    /// Takes note of a TSN. False when it was seen before.
+    fn is_first(&mut self, tsn: u32) -> bool {
+        let ahead = tsn.wrapping_sub(self.highest);
+        if ahead != 0 && ahead < 1 << 31 {
+            self.bits = self.bits.checked_shl(ahead).unwrap_or(0) | 1;
+            self.highest = tsn;
+            return true;
+        }
+        let Some(bit) = 1_u128.checked_shl(self.highest.wrapping_sub(tsn)) else {
+            // Far behind: a new association with the same tag is likelier than so late a copy.
+            *self = Self { highest: tsn, bits: 1 };
+            return true;
+        };
+        let is_first = self.bits & bit == 0;
+        self.bits |= bit;
+        is_first
+    }
+}
+
+/// The associations that carry SIP, and the messages that wait for chunks.
+#[derive(Debug)]
+pub struct Sctp {
+    seen: Aging<Flow, Seen>,
+    lanes: HashMap<Lane, (u64, Vec<Piece>), FixedState>,
+    order: VecDeque<(Timestamp, u64, Lane)>,
+    serial: u64,
+    bytes: usize,
+    limit: usize,
+    messages: u64,
+}
+
+impl Sctp {
+    /// A table that holds at most `limit` bytes.
+    pub fn new(limit: usize, hash_seed: u64) -> Self {
+        Self {
+            seen: Aging::new(limits::SCTP_FLOWS, hash_seed),
+            lanes: HashMap::with_hasher(FixedState::with_seed(hash_seed)),
+            order: VecDeque::new(),
+            serial: 0,
+            bytes: 0,
+            limit,
+            messages: 0,
+        }
+    }
+
+    /// Bytes that are kept.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// SIP messages that came out.
+    pub fn messages(&self) -> u64 {
+        self.messages
+    }
+
+    /// When the oldest chunk expires.
+    pub fn deadline(&self) -> Option<Timestamp> {
+        self.order.front().map(|(began, ..)| began.after(limits::SCTP_AGE))
+    }
+
+    /// Takes a packet: gives each message that is whole to `out`.
+    ///
+    /// # Errors
+    /// Why nothing of it is of use.
+    pub fn packet(
+        &mut self,
+        packet: &SctpPacket<'_>,
+        now: Timestamp,
+        tally: &mut Tally,
+        out: &mut impl FnMut(&Datagram<'_>) -> Result<Taken, Reason>,
+    ) -> Result<Taken, Reason> {
+        let flow = Flow { source: packet.source, destination: packet.destination, tag: packet.tag };
+        let mut outcome = Err(Reason::SctpEmpty);
+        let mut rest = packet.chunks;
+        let mut kept = None;
+        for _ in 0..limits::SCTP_CHUNKS {
+            let Some(&[kind, flags, length0, length1]) = rest.first_chunk() else { break };
+            let length = usize::from(u16::from_be_bytes([length0, length1]));
+            if length < 4 {
+                outcome = better(outcome, Err(Reason::SctpHeader));
+                break;
+            }
+            let body = rest.get(4..length.min(rest.len())).unwrap_or_default();
+            rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
+            let Some(chunk) = data_chunk(flow, kind, flags, body) else { continue };
+            match self.chunk(&chunk, packet, now, tally, out) {
+                Ok(Some(taken)) => outcome = better(outcome, Ok(taken)),
+                Ok(None) => kept = Some((chunk.lane, chunk.number)),
+                Err(reason) => outcome = better(outcome, Err(reason)),
+            }
+        }
+        // The frame counts once: delivered where a chunk of it was, else with a chunk that waits.
+        if let (Err(_), Some((lane, number))) = (outcome, kept)
+            && let Some((_, pieces)) = self.lanes.get_mut(&lane)
+            && let Some(piece) = pieces.iter_mut().find(|piece| piece.number == number)
+        {
+            piece.frames = 1;
+            tally.wait();
+            return Ok(Taken::Waiting);
+        }
+        outcome
+    }
+
+    /// Takes a chunk; none means that it is kept.
+    fn chunk(
+        &mut self,
+        chunk: &Chunk<'_>,
+        packet: &SctpPacket<'_>,
+        now: Timestamp,
+        tally: &mut Tally,
+        out: &mut impl FnMut(&Datagram<'_>) -> Result<Taken, Reason>,
+    ) -> Result<Option<Taken>, Reason> {
+        let is_sip = if chunk.begins {
+            sip::looks_like_sip(chunk.data)
+        } else {
+            chunk.payload_protocol.is_none_or(|protocol| protocol == 0)
+        };
+        if !is_sip || chunk.data.is_empty() {
+            return Err(Reason::Sctp);
+        }
+        match self.seen.get_mut(&chunk.lane.flow) {
+            Some(seen) => {
+                if !seen.is_first(chunk.tsn) {
+                    return Err(Reason::SctpRepeated);
+                }
+            }
+            None => self.seen.insert(chunk.lane.flow, Seen { highest: chunk.tsn, bits: 1 }, |_| ()),
+        }
+        if chunk.begins && chunk.ends {
+            self.messages = self.messages.saturating_add(1);
+            return out(&message(packet, chunk.data)).map(Some);
+        }
+        let Some((data, frames)) = self.keep(chunk, now, tally)? else { return Ok(None) };
+        self.messages = self.messages.saturating_add(1);
+        let taken = out(&message(packet, &data));
+        tally.settle(taken, frames);
+        taken.map(Some)
+    }
+
+    /// Keeps a chunk. When its message is whole with it: the message, and how many frames it came in before.
+    fn keep(&mut self, chunk: &Chunk<'_>, now: Timestamp, tally: &mut Tally) -> Result<Option<(Vec<u8>, u64)>, Reason> {
+        let cost = chunk.data.len().saturating_add(limits::REASSEMBLY_OVERHEAD);
+        if cost > self.limit {
+            return Err(Reason::SctpLimit);
+        }
+        let is_new = !self.lanes.contains_key(&chunk.lane);
+        while (self.bytes.saturating_add(cost) > self.limit || (is_new && self.lanes.len() >= limits::SCTP_MESSAGES))
+            && let Some((_, serial, lane)) = self.order.pop_front()
+        {
+            self.remove(serial, &lane, Reason::SctpLimit, tally);
+        }
+        let (serial, order) = (&mut self.serial, &mut self.order);
+        let (_, pieces) = self.lanes.entry(chunk.lane).or_insert_with(|| {
+            *serial = serial.wrapping_add(1);
+            order.push_back((now, *serial, chunk.lane));
+            (*serial, Vec::new())
+        });
+        if pieces.len() >= limits::SCTP_CHUNKS_PER_MESSAGE {
+            return Err(Reason::SctpLimit);
+        }
+        let place = pieces.partition_point(|piece| piece.number.wrapping_sub(chunk.number) >= 1 << 31);
+        let Chunk { number, begins, ends, .. } = *chunk;
+        pieces.insert(place, Piece { number, begins, ends, data: chunk.data.into(), frames: 0 });
+        self.bytes = self.bytes.saturating_add(cost);
+        let Some((first, last)) = run(pieces, place) else { return Ok(None) };
+        let (mut data, mut held) = (Vec::new(), 0_u64);
+        for piece in pieces.drain(first..=last) {
+            data.extend_from_slice(&piece.data);
+            held = held.saturating_add(piece.frames);
+            self.bytes = self.bytes.saturating_sub(piece.data.len().saturating_add(limits::REASSEMBLY_OVERHEAD));
+        }
+        if pieces.is_empty() {
+            self.lanes.remove(&chunk.lane);
+            if self.order.len() > limits::SCTP_MESSAGES.saturating_mul(2) {
+                let lanes = &self.lanes;
+                self.order.retain(|(_, serial, lane)| lanes.get(lane).is_some_and(|(current, _)| current == serial));
+            }
+        }
+        Ok(Some((data, held)))
+    }
+
+    fn remove(&mut self, serial: u64, lane: &Lane, reason: Reason, tally: &mut Tally) {
+        if self.lanes.get(lane).is_none_or(|(current, _)| *current != serial) {
+            return;
+        }
+        for piece in self.lanes.remove(lane).into_iter().flat_map(|(_, pieces)| pieces) {
+            self.bytes = self.bytes.saturating_sub(piece.data.len().saturating_add(limits::REASSEMBLY_OVERHEAD));
+            tally.drop(reason, piece.frames);
+        }
+    }
+
+    /// Takes out what has waited for too long.
+    pub fn expire(&mut self, now: Timestamp, tally: &mut Tally) {
+        while self.deadline().is_some_and(|deadline| deadline <= now)
+            && let Some((_, serial, lane)) = self.order.pop_front()
+        {
+            self.remove(serial, &lane, Reason::SctpExpired, tally);
+        }
+    }
+
+    /// Takes out everything: there will be no more frames.
+    pub fn finish(&mut self, tally: &mut Tally) {
+        while let Some((_, serial, lane)) = self.order.pop_front() {
+            self.remove(serial, &lane, Reason::SctpExpired, tally);
+        }
+    }
+}
+
+/// The places of the first and the last piece of a whole message around a place.
+fn run(pieces: &[Piece], place: usize) -> Option<(usize, usize)> {
+    let follows = |first: usize| {
+        let (one, next) = (pieces.get(first)?, pieces.get(first.saturating_add(1))?);
+        (one.number.wrapping_add(1) == next.number && !one.ends && !next.begins).then_some(())
+    };
+    let mut first = place;
+    while !pieces.get(first)?.begins {
+        first = first.checked_sub(1)?;
+        follows(first)?;
+    }
+    let mut last = place;
+    while !pieces.get(last)?.ends {
+        follows(last)?;
+        last = last.saturating_add(1);
+    }
+    Some((first, last))
+}
+
+/// The better of two outcomes: what was delivered, then what waits, then a reason that says more than "no data".
+fn better(one: Result<Taken, Reason>, two: Result<Taken, Reason>) -> Result<Taken, Reason> {
+    match (one, two) {
+        (Ok(Taken::Delivered), _) | (_, Ok(Taken::Delivered)) => Ok(Taken::Delivered),
+        (Ok(Taken::Waiting), _) | (_, Ok(Taken::Waiting)) => Ok(Taken::Waiting),
+        (Err(Reason::SctpEmpty | Reason::Sctp), Err(reason)) | (Err(reason), Err(_)) => Err(reason),
+    }
+}
+
+fn message<'a>(packet: &SctpPacket<'_>, payload: &'a [u8]) -> Datagram<'a> {
+    Datagram {
+        source: packet.source,
+        destination: packet.destination,
+        vlan: packet.path.vlan,
+        dscp: packet.path.dscp,
+        ip_id: None,
+        transport: Transport::Sctp,
+        payload,
+    }
+}
+
+/// A DATA or I-DATA chunk; none for the chunks that run the association.
+fn data_chunk(flow: Flow, kind: u8, flags: u8, body: &[u8]) -> Option<Chunk<'_>> {
+    let tsn = u32_at(body, 0)?;
+    let stream = u16_at(body, 4)?;
+    let (unordered, begins, ends) = (flags & 4 != 0, flags & 2 != 0, flags & 1 != 0);
+    match kind {
+        0 => Some(Chunk {
+            tsn,
+            lane: Lane { flow, stream, unordered, message: None },
+            number: tsn,
+            payload_protocol: Some(u32_at(body, 8)?),
+            begins,
+            ends,
+            data: body.get(12..)?,
+        }),
+        // The same field says what the data are in the first fragment, and the fragment's number in the others.
+        64 => {
+            let field = u32_at(body, 12)?;
+            Some(Chunk {
+                tsn,
+                lane: Lane { flow, stream, unordered, message: Some(u32_at(body, 8)?) },
+                number: if begins { 0 } else { field },
+                payload_protocol: begins.then_some(field),
+                begins,
+                ends,
+                data: body.get(16..)?,
+            })
+        }
+        _ => None,
+    }
+}
