@@ -163,6 +163,29 @@ fn the_certificate_follows_the_addresses_and_the_console_shows_it() {
 }
 
 #[test]
+fn whoever_asks_at_the_same_moment_is_told_of_the_same_certificate() {
+    let bench = Bench::new();
+    let helper = bench.open();
+    helper.prepare().unwrap();
+    for round in 1..=20 {
+        bench.system.set_addresses(&[std::net::Ipv4Addr::new(192, 0, 2, round).into()]);
+        let gate = std::sync::Barrier::new(4);
+        let shown = || {
+            gate.wait();
+            match helper.answer(psa_helper::peers::Caller::Owner, Request::Console) {
+                Response::Console(console) => console.fingerprint,
+                other => panic!("{other:?}"),
+            }
+        };
+        let told = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(shown)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect::<std::collections::BTreeSet<_>>()
+        });
+        assert_eq!(told.len(), 1, "round {round}: {told:?}");
+    }
+}
+
+#[test]
 fn the_certificate_follows_the_addresses_however_busy_the_socket_is() {
     let bench = Bench::new();
     let running = bench.start();

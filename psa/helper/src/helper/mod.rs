@@ -146,9 +146,11 @@ impl Helper {
     /// # Errors
     /// When the certificate cannot be made.
     pub fn refresh_certificate(&self) -> anyhow::Result<()> {
+        // Held from the first look to the last: the clock and the console find the same certificate wanting at the same
+        // moment, and each would make one of its own.
+        let mut certificate = lock(&self.certificate);
         let names = tls::Names::of(&self.machine.host_name, &self.settled_addresses()?, self.disk.is_scratch());
-        let identity = tls::ensure(&self.disk, &names, self.now().wall, random(&*self.world)?)?;
-        *lock(&self.certificate) = Some(identity);
+        *certificate = Some(tls::ensure(&self.disk, &names, self.now().wall, random(&*self.world)?)?);
         Ok(())
     }
 
