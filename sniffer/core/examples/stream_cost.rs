@@ -41,7 +41,7 @@ fn run(count: u32, damaged: bool) -> Vec<Stream> {
     for number in 0..PACKETS / count {
         for stream in &mut streams {
             random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            let (dice, delay) = (random >> 24, i64::from(random >> 12 & 0xfff) * 2000);
+            let (dice, delay) = (random >> 24, i64::from((random >> 12) & 0xfff) * 2000);
             let sequence = match dice {
                 0..=2 if damaged => continue,
                 3..=5 if damaged => number.saturating_sub(1),

@@ -124,7 +124,7 @@ mod tests {
     fn pattern(text: &str) -> LossPattern {
         let mut pattern = LossPattern::default();
         for (number, _) in text.bytes().enumerate().filter(|(_, byte)| *byte == b'0') {
-            pattern.lost(number as u64 + 70_000, 1);
+            pattern.lost(u64::try_from(number).unwrap() + 70_000, 1);
         }
         pattern.close();
         pattern

@@ -421,6 +421,14 @@ mod tests {
         }
     }
 
+    fn wide(count: usize) -> u64 {
+        count.try_into().unwrap()
+    }
+
+    fn place(number: u32) -> usize {
+        number.try_into().unwrap()
+    }
+
     #[test]
     fn any_loss_order_and_duplication_within_the_window_gives_the_truth() {
         let mut random = Random(12345);
@@ -428,13 +436,13 @@ mod tests {
             let (start, count) = (random.below(65_536), 200 + random.below(3000));
             let (loss, spread) = (random.below(30), 1 + random.below(100));
             let mut sent: Vec<(u32, u32)> = Vec::new();
-            let mut came = vec![false; count as usize];
+            let mut came = vec![false; place(count)];
             for n in 0..count {
                 // The ends always come: what is before the first and after the last cannot be known.
                 if n != 0 && n != count - 1 && random.below(100) < loss {
                     continue;
                 }
-                came[n as usize] = true;
+                came[place(n)] = true;
                 sent.push((n + random.below(spread), n));
                 if random.below(10) == 0 {
                     sent.push((n + random.below(spread), n));
@@ -442,15 +450,15 @@ mod tests {
             }
             sent.sort_unstable();
             let sequence = stream(sent.iter().map(|&(_, n)| u16::try_from((start + n) & 0xffff).unwrap()));
-            let lost = came.iter().filter(|came| !**came).count() as u64;
+            let lost = wide(came.iter().filter(|came| !**came).count());
             let unique = u64::from(count) - lost;
             assert_eq!((sequence.lost(), sequence.unique(), sequence.expected()), (lost, unique, u64::from(count)));
             assert_eq!(sequence.lost() + sequence.unique(), sequence.expected());
-            assert_eq!(sequence.duplicates(), sent.len() as u64 - unique);
-            let runs = came.windows(2).filter(|pair| pair[0] && !pair[1]).count();
+            assert_eq!(sequence.duplicates(), wide(sent.len()) - unique);
+            let runs = wide(came.windows(2).filter(|pair| pair[0] && !pair[1]).count());
             let pattern = sequence.pattern();
-            assert_eq!((u64::from(pattern.total()), pattern.runs() as usize), (lost, runs));
-            assert_eq!(sequence.holes() as usize, runs, "the runs as they look are those there are in the end");
+            assert_eq!((u64::from(pattern.total()), u64::from(pattern.runs())), (lost, runs));
+            assert_eq!(u64::from(sequence.holes()), runs, "the runs as they look are those there are in the end");
             assert_eq!(pattern.run_bins().iter().map(|&count| u32::from(count)).sum::<u32>(), pattern.runs());
         }
     }
