@@ -22,7 +22,7 @@ fn fragment(six: bool, id: u16, at: usize, more: bool, bytes: &[u8]) -> Vec<u8> 
         let header = [17, 0, field[0], field[1], 0, 7, id.to_be_bytes()[0], id.to_be_bytes()[1]];
         ipv6(44, &[&header[..], bytes].concat())
     } else {
-        ipv4(17, id, offset >> 3 | if more { 0x2000 } else { 0 }, bytes)
+        ipv4(17, id, (offset >> 3) | if more { 0x2000 } else { 0 }, bytes)
     }
 }
 

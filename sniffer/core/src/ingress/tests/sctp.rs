@@ -36,7 +36,7 @@ fn messages_in_any_chunks_in_any_order_with_repetitions_come_out_once() {
             let size = 180 + random.below(200);
             let count = message.chunks(size).count();
             for (n, part) in message.chunks(size).enumerate() {
-                let flags = 2 * u8::from(n == 0) | u8::from(n + 1 == count) | 4 * u8::from(round % 2 == 0);
+                let flags = (2 * u8::from(n == 0)) | u8::from(n + 1 == count) | (4 * u8::from(round % 2 == 0));
                 frames.push(frame(&data(tsn, flags, part)));
                 tsn = tsn.wrapping_add(1);
             }
