@@ -83,6 +83,8 @@ pub const GROWTH_STEP: Duration = Duration::from_secs(60);
 pub const GROWTH_TIME: Duration = Duration::from_secs(3600);
 /// See [`GROWTH_STEP`].
 pub const GROWTH_LEAST: Duration = Duration::from_secs(300);
+/// How long after its end an hour is archived: more than the engine watches a call that has ended.
+pub const ARCHIVE_WAIT: Duration = Duration::from_secs(120);
 /// Free bytes that the archive asks for, for each call that it is to write.
 pub const ARCHIVE_CALL: u64 = 2048;
 /// Rows that the archive holds in memory, some 50 MB with all their streams: one row group of a file.

@@ -85,7 +85,8 @@ impl Keeper {
         }
         let Some(archive) = &self.archive else { return Ok(()) };
         let floor = self.config.keep.floor(self.disk.space(&self.folder)?.total);
-        while archive.write(&store, store::hour(now), floor)? {
+        // What ended at the end of the hour may still be watched.
+        while archive.write(&store, store::hour(now.before(limits::ARCHIVE_WAIT)), floor)? {
             info!("An hour of calls is in the archive");
         }
         Ok(())

@@ -89,21 +89,28 @@ impl Store {
             // Details beyond all bounds do not cost the call.
             let Some(value) = encode(call, call.detail.as_ref()).or_else(|| encode(call, None)) else { continue };
             let head = Head::of(&call.summary);
-            if call.is_last {
-                bytes = bytes.saturating_add(length(&value));
-                if let Some(before) = kept.insert(&key, &value[..])? {
-                    bytes = bytes.saturating_sub(length(before.value()));
-                }
+            // A call that has ended is watched for some seconds more and comes again, mostly as it was. A refusal that
+            // asks for a password is seldom the end.
+            let has_ended = call.is_last
+                || call.summary.state.is_final() && !matches!(call.summary.final_status, Some(401 | 407));
+            if has_ended {
                 if index.open.contains(&key) || change.opened.remove(&key) {
                     open.remove(&key)?;
                     change.closed.insert(key);
                 }
+                let before = kept.get(&key)?.map(|before| (before.value() == &value[..], length(before.value())));
+                match before {
+                    Some((true, _)) => continue,
+                    Some((false, before)) => bytes = bytes.saturating_sub(before),
+                    None => archive.extend_from_slice(&key),
+                }
+                bytes = bytes.saturating_add(length(&value));
+                kept.insert(&key, &value[..])?;
                 let streams = call.detail.as_ref().map_or(&[][..], |detail| &detail.streams);
                 ended_entries.extend(
                     index::entries(&call.summary, streams, &addresses(call)).into_iter().map(|entry| (entry, head)),
                 );
                 change.ended = change.ended.saturating_add(1);
-                archive.extend_from_slice(&key);
             } else if kept.get(&key)?.is_none() {
                 open.insert(&key, &value[..])?;
                 change.opened.insert(key);
