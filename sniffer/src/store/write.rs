@@ -7,10 +7,11 @@ use std::{
 };
 
 use redb::{ReadableTable, WriteTransaction};
-use sniffer_core::time::Timestamp;
+use serde::Serialize;
+use sniffer_core::{query::CallSummary, time::Timestamp};
 
 use super::{
-    CALLS, Detail, FRESH, Index, Kept, META, OPEN, RUN_KEYS, RUNS, Row, Run, Store, StoreError, UNARCHIVED,
+    CALLS, Detail, FRESH, Index, Kept, META, OPEN, PacketsOf, RUN_KEYS, RUNS, Run, Store, StoreError, UNARCHIVED,
     index::{self, Fresh},
     search::run_key,
     value::{self, Head, Key},
@@ -91,8 +92,8 @@ impl Store {
             let head = Head::of(&call.summary);
             // A call that has ended is watched for some seconds more and comes again, mostly as it was. A refusal that
             // asks for a password is seldom the end.
-            let has_ended = call.is_last
-                || call.summary.state.is_final() && !matches!(call.summary.final_status, Some(401 | 407));
+            let has_ended =
+                call.is_last || call.summary.state.is_final() && !matches!(call.summary.final_status, Some(401 | 407));
             if has_ended {
                 if index.open.contains(&key) || change.opened.remove(&key) {
                     open.remove(&key)?;
@@ -183,8 +184,15 @@ fn write_run(
     Ok(Some(Run { number, oldest, newest }))
 }
 
+/// A [`super::Row`] without a copy.
+#[derive(Serialize)]
+struct RowOf<'a> {
+    summary: &'a CallSummary,
+    packets: Option<PacketsOf>,
+}
+
 fn encode(call: &Kept, detail: Option<&Detail>) -> Option<Vec<u8>> {
-    let row = value::encode(&Row { summary: call.summary.clone(), packets: call.packets })?;
+    let row = value::encode(&RowOf { summary: &call.summary, packets: call.packets })?;
     let detail = match detail {
         Some(detail) => value::encode(detail)?,
         None => Vec::new(),
