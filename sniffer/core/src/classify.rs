@@ -36,6 +36,7 @@ const ZRTP_COOKIE: &[u8] = b"ZRTP";
 ///
 /// # Errors
 /// Why it goes no further.
+#[inline]
 pub fn classify(datagram: &Datagram<'_>) -> Result<Class, Reason> {
     let payload = datagram.payload;
     if rtp::has_version_2(payload) {

@@ -20,6 +20,8 @@ pub const LEARNT_PER_CALL: usize = 8;
 pub const CANDIDATES_PER_CALL: usize = 48;
 /// SIP messages that wait between a worker and the owner of signalling: a tenth of a second of 40,000 messages a second.
 pub const WORKER_MESSAGES: usize = 4096;
+/// Calls that are made into records at once when everything is ended: all of them would be as much memory again.
+pub const FINISH_PIECE: usize = 256;
 /// What media has to tell and nobody takes: beyond it, it does not say again that streams flow.
 pub const OUTPUTS: usize = 100_000;
 /// How long a message waits for workers that see no packets before it is handled all the same.

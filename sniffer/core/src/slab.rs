@@ -36,6 +36,7 @@ struct Slot<T> {
 }
 
 /// A place as a piece and an offset in it.
+#[inline]
 fn split(index: u32) -> (usize, usize) {
     let offset = usize::try_from(index).unwrap_or(usize::MAX) & (PIECE - 1);
     (usize::try_from(index >> PIECE_BITS).unwrap_or(usize::MAX), offset)
@@ -57,11 +58,13 @@ impl<T> Slab<T> {
         self.len() >= self.limit
     }
 
+    #[inline]
     fn slot(&self, index: u32) -> Option<&Slot<T>> {
         let (piece, offset) = split(index);
         self.pieces.get(piece)?.get(offset)
     }
 
+    #[inline]
     fn slot_mut(&mut self, index: u32) -> Option<&mut Slot<T>> {
         let (piece, offset) = split(index);
         self.pieces.get_mut(piece)?.get_mut(offset)
@@ -88,11 +91,13 @@ impl<T> Slab<T> {
     }
 
     /// The entry with this id.
+    #[inline]
     pub fn get(&self, id: Id) -> Option<&T> {
         self.slot(id.index).filter(|slot| slot.generation == id.generation)?.value.as_ref()
     }
 
     /// The entry with this id, to change it.
+    #[inline]
     pub fn get_mut(&mut self, id: Id) -> Option<&mut T> {
         self.slot_mut(id.index).filter(|slot| slot.generation == id.generation)?.value.as_mut()
     }

@@ -15,6 +15,7 @@ impl Timestamp {
 
     /// Makes a timestamp from nanoseconds since the epoch.
     #[must_use]
+    #[inline]
     pub const fn from_nanos(nanos: i64) -> Self {
         Self(nanos)
     }
@@ -29,6 +30,7 @@ impl Timestamp {
 
     /// Nanoseconds since the epoch.
     #[must_use]
+    #[inline]
     pub const fn as_nanos(self) -> i64 {
         self.0
     }
@@ -41,6 +43,7 @@ impl Timestamp {
 
     /// The second it lies in: this time with its fraction cut off.
     #[must_use]
+    #[inline]
     pub fn second(self) -> Self {
         Self(self.0.div_euclid(1_000_000_000).saturating_mul(1_000_000_000))
     }
@@ -59,6 +62,7 @@ impl Timestamp {
 
     /// This time plus a duration, bounded by the range of the type.
     #[must_use]
+    #[inline]
     pub fn after(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)))
     }

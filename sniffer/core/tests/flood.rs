@@ -34,6 +34,25 @@ fn a_call_in_progress_with_two_streams_takes_at_most_two_kib() {
     assert!(per_call <= 2048, "{per_call} bytes");
 }
 
+#[test]
+fn the_end_of_many_calls_does_not_hold_all_their_records_at_once() {
+    let mut engine = Engine::new(Settings::default());
+    for call in 0..3000 {
+        let phones = Phones::new(call);
+        feed(&mut engine, [phones.invite(0), phones.answer(1)]);
+    }
+    let mut calls = 0;
+    let peak = most(|| {
+        engine.finish();
+        while engine.next_event().is_some() {
+            calls += 1;
+        }
+    });
+    assert_eq!(calls, 3000);
+    println!("the end of 3000 calls takes {peak} bytes more");
+    assert!(peak < 3 * MIB, "{peak} bytes");
+}
+
 /// Small tables, so that a flood reaches their bounds soon; what is asserted is in proportion.
 fn small() -> Settings {
     let mut settings = Settings { rtp_without_sip: true, ..Settings::default() };

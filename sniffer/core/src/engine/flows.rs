@@ -40,6 +40,7 @@ struct Key {
 }
 
 impl Key {
+    #[inline]
     fn new(key: &StreamKey) -> Self {
         Self {
             source: address(key.source),
@@ -50,6 +51,7 @@ impl Key {
     }
 }
 
+#[inline]
 fn address(endpoint: Endpoint) -> u128 {
     match endpoint.address {
         IpAddr::V4(address) => 0xffff_0000_0000 | u128::from(address.to_bits()),
@@ -70,6 +72,7 @@ impl Flows {
     }
 
     /// The stream with this key.
+    #[inline]
     pub(super) fn get(&self, key: &StreamKey) -> Option<Id> {
         let key = Key::new(key);
         let mut place = self.home(&key);
@@ -153,6 +156,7 @@ impl Flows {
         }
     }
 
+    #[inline]
     fn home(&self, key: &Key) -> usize {
         let mut hasher = self.hasher.build_hasher();
         hasher.write_u128(key.source);

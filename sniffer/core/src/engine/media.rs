@@ -238,6 +238,7 @@ impl Media {
     ///
     /// # Errors
     /// Why it goes no further.
+    #[inline]
     pub fn rtp(&mut self, now: Timestamp, datagram: &Datagram<'_>, header: Header) -> Result<PacketUse, Reason> {
         self.now = now;
         let key = StreamKey { source: datagram.source, destination: datagram.destination, ssrc: header.ssrc };
@@ -404,6 +405,7 @@ impl Media {
 
     /// When [`Media::advance`] has something to do.
     #[must_use]
+    #[inline]
     pub fn due(&self) -> Timestamp {
         self.due
     }
@@ -588,6 +590,7 @@ impl Media {
 
     /// Says whether there is something to tell.
     #[must_use]
+    #[inline]
     pub fn has_output(&self) -> bool {
         !self.outputs.is_empty()
     }

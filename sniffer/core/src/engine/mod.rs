@@ -160,6 +160,15 @@ pub struct Engine {
     worker: Worker,
     owner: Owner,
     now: Timestamp,
+    /// What is being ended since [`Engine::finish`].
+    finishing: Option<Finishing>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Finishing {
+    Calls,
+    Streams,
+    Rest,
 }
 
 impl Engine {
@@ -167,16 +176,27 @@ impl Engine {
     #[must_use]
     #[expect(clippy::needless_pass_by_value, reason = "an engine owns its settings")]
     pub fn new(settings: Settings) -> Self {
-        Self { worker: Worker::new(&settings, 0), owner: Owner::new(&settings, 1), now: Timestamp::default() }
+        Self {
+            worker: Worker::new(&settings, 0),
+            owner: Owner::new(&settings, 1),
+            now: Timestamp::default(),
+            finishing: None,
+        }
     }
 
     /// Takes a frame, and says what it was.
     pub fn frame(&mut self, link: LinkType, meta: FrameMeta, frame: &[u8]) -> FrameUse {
-        self.advance(meta.time);
+        // Most frames find nothing due and leave nothing to carry.
+        if meta.time >= self.worker.due().min(self.owner.due()) {
+            self.advance(meta.time);
+        }
+        self.now = meta.time;
         let Self { worker, owner, .. } = self;
         let used =
             worker.frame(link, meta, frame, &mut |now, datagram, message| Ok(owner.message(now, datagram, message)));
-        self.carry();
+        if self.has_to_carry() {
+            self.carry();
+        }
         used
     }
 
@@ -201,9 +221,13 @@ impl Engine {
         self.carry();
     }
 
+    fn has_to_carry(&self) -> bool {
+        self.owner.has_command() || self.worker.has_output()
+    }
+
     /// Carries what one half says to the other.
     fn carry(&mut self) {
-        while self.owner.has_command() || self.worker.has_output() {
+        while self.has_to_carry() {
             while let Some(command) = self.owner.next_command() {
                 self.worker.tell(self.now, command);
             }
@@ -213,7 +237,8 @@ impl Engine {
         }
     }
 
-    /// Ends everything that is tracked, in the order in which it began: there will be no more frames.
+    /// Ends everything that is tracked, in the order in which it began: there will be no more frames. The records are
+    /// made as [`Engine::next_event`] gives them away.
     pub fn finish(&mut self) {
         let Self { worker, owner, .. } = self;
         worker.finish_ingress(&mut |now, datagram, message| Ok(owner.message(now, datagram, message)));
@@ -222,14 +247,34 @@ impl Engine {
         self.carry();
         self.owner.finish_calls();
         self.carry();
-        self.worker.finish_streams();
-        self.carry();
-        self.owner.finish_registrations();
+        self.finishing = Some(Finishing::Calls);
     }
 
     /// The next event.
     pub fn next_event(&mut self) -> Option<Event> {
-        self.owner.next_event()
+        loop {
+            let event = self.owner.next_event();
+            if event.is_some() {
+                return event;
+            }
+            let stage = self.finishing?;
+            if self.has_to_carry() {
+                self.carry();
+                continue;
+            }
+            self.finishing = match stage {
+                Finishing::Calls => {
+                    self.worker.finish_streams();
+                    Some(Finishing::Streams)
+                }
+                Finishing::Streams => {
+                    self.owner.finish_registrations();
+                    Some(Finishing::Rest)
+                }
+                Finishing::Rest => None,
+            };
+            self.carry();
+        }
     }
 
     /// What is counted.

@@ -35,6 +35,8 @@ pub struct Owner {
     taken: u64,
     /// The time of each worker.
     clocks: Vec<Timestamp>,
+    /// All calls have been ended: they are reported piece by piece, as their events are taken.
+    finishing: bool,
 }
 
 #[derive(Debug)]
@@ -89,6 +91,7 @@ impl Owner {
             held: BinaryHeap::new(),
             taken: 0,
             clocks: vec![Timestamp::default(); usize::from(workers.max(1))],
+            finishing: false,
         }
     }
 
@@ -149,7 +152,9 @@ impl Owner {
 
     /// Carries out what signalling wants.
     fn settle(&mut self) {
-        while let Some(action) = self.signalling.next_action() {
+        while (!self.finishing || self.events.len().saturating_add(self.joining.len()) < limits::FINISH_PIECE)
+            && let Some(action) = self.signalling.next_action()
+        {
             match action {
                 Action::Expect(expect) => self.commands.push_back(ToMedia::Expect(expect)),
                 Action::Ended(call) => {
@@ -186,6 +191,12 @@ impl Owner {
         }
     }
 
+    /// When [`Owner::advance`] has something to do.
+    #[inline]
+    pub(super) fn due(&self) -> Timestamp {
+        self.signalling.due()
+    }
+
     /// Takes note of the time: what has been silent for too long is given up.
     pub fn advance(&mut self, now: Timestamp) {
         self.now = now;
@@ -205,8 +216,10 @@ impl Owner {
         self.signalling.lost_of(call, packets);
     }
 
-    /// Ends all calls: there will be no more messages.
+    /// Ends all calls: there will be no more messages. They are reported piece by piece, so that not all of them are
+    /// held as records at once: what to tell the workers and what has ended is to be taken until there is nothing more.
     pub fn finish_calls(&mut self) {
+        self.finishing = true;
         self.signalling.finish_calls();
         self.settle();
     }
@@ -219,6 +232,7 @@ impl Owner {
 
     /// Says whether there is something to tell the workers.
     #[must_use]
+    #[inline]
     pub fn has_command(&self) -> bool {
         !self.commands.is_empty()
     }
@@ -230,6 +244,9 @@ impl Owner {
 
     /// The next event.
     pub fn next_event(&mut self) -> Option<Event> {
+        if self.finishing && self.events.is_empty() && self.joining.is_empty() {
+            self.settle();
+        }
         self.events.pop_front()
     }
 

@@ -247,6 +247,7 @@ impl Signalling {
 
     /// When [`Signalling::advance`] has something to do.
     #[must_use]
+    #[inline]
     pub fn due(&self) -> Timestamp {
         self.timers.peek().map_or(Timestamp::NEVER, |&Reverse((time, _))| time)
     }

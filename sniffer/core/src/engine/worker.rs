@@ -88,6 +88,7 @@ impl SipFrame {
 
     /// The datagram.
     #[must_use]
+    #[inline]
     pub fn datagram(&self) -> Datagram<'_> {
         self.envelope.with_payload(match &self.payload {
             Payload::Within(range) => self.frame.get(range.clone()).unwrap_or_default(),
@@ -146,6 +147,7 @@ impl Worker {
     }
 
     /// Takes a frame, and gives SIP messages to `sip`, which says whose they are.
+    #[inline]
     pub(super) fn frame(
         &mut self,
         link: LinkType,
@@ -166,6 +168,7 @@ impl Worker {
     }
 
     /// Takes note of the time, and lets go of what has waited too long.
+    #[inline]
     pub(super) fn advance(
         &mut self,
         now: Timestamp,
@@ -179,6 +182,12 @@ impl Worker {
         if now >= desk.media.due() {
             desk.media.advance(now);
         }
+    }
+
+    /// When [`Worker::advance`] has something to do.
+    #[inline]
+    pub(super) fn due(&self) -> Timestamp {
+        self.ingress.due().min(self.desk.media.due())
     }
 
     /// Gives up what waits for the rest of its datagram: there will be no more frames.
@@ -243,6 +252,7 @@ impl Worker {
 
     /// Says whether there is something for the owner of signalling.
     #[must_use]
+    #[inline]
     pub fn has_output(&self) -> bool {
         !self.outbox.queue.is_empty() || self.desk.media.has_output() || self.outbox.lost.is_some()
     }
@@ -334,6 +344,7 @@ impl Desk {
         }
     }
 
+    #[inline]
     fn use_packet(&mut self, kind: FrameKind, used: PacketUse) -> Taken {
         self.used.kind = kind;
         self.used.owner = used.call;
@@ -362,6 +373,7 @@ impl Outbox {
 }
 
 /// Where the payload of an RTP packet begins in its frame; the frame's length where the packet is not in the frame.
+#[inline]
 fn keep(frame: &[u8], packet: &[u8]) -> usize {
     let at = packet.as_ptr().addr().wrapping_sub(frame.as_ptr().addr());
     let end = at.saturating_add(rtp::header_length(packet));

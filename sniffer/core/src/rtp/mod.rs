@@ -48,6 +48,7 @@ pub struct Packet<'a> {
 
 /// Says whether a datagram begins like RTP or RTCP: version 2.
 #[must_use]
+#[inline]
 pub fn has_version_2(datagram: &[u8]) -> bool {
     u8_at(datagram, 0).is_some_and(|byte| byte >> 6 == 2)
 }
@@ -55,6 +56,7 @@ pub fn has_version_2(datagram: &[u8]) -> bool {
 /// Reads the header; none when the version is not 2 or the bytes end within the header and its list of sources. The
 /// payload may have been cut off by the capture.
 #[must_use]
+#[inline]
 pub fn parse(datagram: &[u8]) -> Option<Header> {
     let first = u8_at(datagram, 0).filter(|byte| byte >> 6 == 2)?;
     let second = u8_at(datagram, 1)?;
@@ -101,6 +103,7 @@ fn sources_end(first: u8) -> usize {
 
 /// Length in bytes of the fixed header, the list of sources and the extension; at most what is there.
 #[must_use]
+#[inline]
 pub fn header_length(datagram: &[u8]) -> usize {
     let first = u8_at(datagram, 0).unwrap_or(0);
     let mut length = sources_end(first);
