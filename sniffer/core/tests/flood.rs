@@ -21,10 +21,13 @@ fn a_call_in_progress_with_two_streams_takes_at_most_two_kib() {
         feed(&mut engine, [phones.invite(at), phones.ringing(at), phones.answer(at), phones.ack(at)]);
         for number in 0..20 {
             let at = at + i64::from(number) * 20;
-            feed(&mut engine, [
-                rtp(at, phones.caller, phones.callee, call * 2, number),
-                rtp(at + 7, phones.callee, phones.caller, call * 2 + 1, number),
-            ]);
+            feed(
+                &mut engine,
+                [
+                    rtp(at, phones.caller, phones.callee, call * 2, number),
+                    rtp(at + 7, phones.callee, phones.caller, call * 2 + 1, number),
+                ],
+            );
         }
         while engine.next_event().is_some() {}
     }

@@ -23,6 +23,8 @@ const PACKET_FANOUT: libc::c_int = 18;
 const PACKET_FANOUT_HASH: u32 = 0;
 /// Fragments are put together first: later ones have no ports, and would go elsewhere.
 const PACKET_FANOUT_FLAG_DEFRAG: u32 = 0x8000;
+/// The group leaves out what this machine sends: the option of each socket counts for nothing once it is in a group.
+const PACKET_FANOUT_FLAG_IGNORE_OUTGOING: u32 = 0x4000;
 /// linux/if_packet.h: tpacket_versions::TPACKET_V3.
 const TPACKET_V3: libc::c_int = 2;
 /// The block belongs to us; otherwise to the kernel.
@@ -86,7 +88,7 @@ impl Ring {
         }
         bind(&socket, interface)?;
         if let Some(group) = group {
-            let way = PACKET_FANOUT_HASH | PACKET_FANOUT_FLAG_DEFRAG;
+            let way = PACKET_FANOUT_HASH | PACKET_FANOUT_FLAG_DEFRAG | PACKET_FANOUT_FLAG_IGNORE_OUTGOING;
             set_option(&socket, PACKET_FANOUT, &(u32::from(group) | way << 16), "share the port out among workers")?;
             detach_filter(&socket)?;
         }

@@ -433,16 +433,14 @@ fn media_behind_a_nat_is_learnt_from_the_first_packet_to_an_announced_port() {
     scene.rtp((77, 61_000), (9, 9000), 33, 5);
     let (calls, _) = scene.end();
     let streams: Vec<_> = only(&calls).streams.iter().map(|one| (one.ssrc, one.packets, one.direction)).collect();
-    assert_eq!(
-        streams,
-        [(11, 50, Some(Direction::CallerToCallee)), (22, 50, Some(Direction::CalleeToCaller))]
-    );
+    assert_eq!(streams, [(11, 50, Some(Direction::CallerToCallee)), (22, 50, Some(Direction::CalleeToCaller))]);
     assert_eq!(scene.engine.counters().dropped.get(Reason::NoSignalling), 5);
 }
 
 #[test]
 fn media_at_the_other_address_of_a_host_belongs_to_the_call_when_it_is_set() {
-    for (aliases, expected) in [(vec![("10.0.0.1", "192.0.2.2")], 1), (vec![("192.0.2.2", "10.0.0.1")], 1), (vec![], 0)] {
+    for (aliases, expected) in [(vec![("10.0.0.1", "192.0.2.2")], 1), (vec![("192.0.2.2", "10.0.0.1")], 1), (vec![], 0)]
+    {
         let nat_aliases = aliases.iter().map(|(a, b)| (a.parse().unwrap(), b.parse().unwrap())).collect();
         let mut scene = Scene::new();
         scene.engine = Engine::new(Settings { nat_aliases, ..Settings::default() });

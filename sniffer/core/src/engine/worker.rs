@@ -61,6 +61,8 @@ pub struct SipFrame {
     pub time: Timestamp,
     /// How its frame begins.
     pub link: LinkType,
+    /// The VLAN tag that the network card took out of the frame.
+    pub vlan: Option<u16>,
     /// The frame that completed it; empty when time completed it.
     pub frame: Box<[u8]>,
     envelope: Datagram<'static>,
@@ -76,14 +78,15 @@ enum Payload {
 }
 
 impl SipFrame {
-    fn new(time: Timestamp, link: LinkType, frame: &[u8], datagram: &Datagram<'_>) -> Self {
+    fn new(meta: FrameMeta, link: LinkType, frame: &[u8], datagram: &Datagram<'_>) -> Self {
         let start = datagram.payload.as_ptr().addr().wrapping_sub(frame.as_ptr().addr());
         let range = start..start.saturating_add(datagram.payload.len());
         let payload = match frame.get(range.clone()) {
             Some(part) if !part.is_empty() && part == datagram.payload => Payload::Within(range),
             _ => Payload::Own(datagram.payload.into()),
         };
-        Self { time, link, frame: frame.into(), envelope: datagram.with_payload(&[]), payload }
+        let FrameMeta { time, vlan } = meta;
+        Self { time, link, vlan, frame: frame.into(), envelope: datagram.with_payload(&[]), payload }
     }
 
     /// The datagram.
@@ -155,33 +158,16 @@ impl Worker {
         frame: &[u8],
         sip: &mut impl FnMut(Timestamp, &Datagram<'_>, &Message<'_>) -> Result<Option<CallSerial>, Reason>,
     ) -> FrameUse {
-        let Self { ingress, desk, .. } = self;
-        desk.now = meta.time;
-        desk.received += 1;
-        desk.used = FrameUse { keep: frame.len(), ..FrameUse::default() };
-        match ingress.frame(link, meta, frame, &mut |datagram| desk.datagram(datagram, frame, sip)) {
-            Ok(Taken::Delivered) => desk.delivered += 1,
-            Ok(Taken::Waiting) => {}
-            Err(reason) => desk.dropped.add(reason, 1),
-        }
-        desk.used
+        self.desk.frame(&mut self.ingress, link, meta, frame, sip)
     }
 
     /// Takes note of the time, and lets go of what has waited too long.
-    #[inline]
     pub(super) fn advance(
         &mut self,
         now: Timestamp,
         sip: &mut impl FnMut(Timestamp, &Datagram<'_>, &Message<'_>) -> Result<Option<CallSerial>, Reason>,
     ) {
-        let Self { ingress, desk, .. } = self;
-        desk.now = now;
-        if now >= ingress.due() {
-            ingress.advance(now, &mut |datagram| desk.datagram(datagram, &[], sip));
-        }
-        if now >= desk.media.due() {
-            desk.media.advance(now);
-        }
+        self.desk.advance(&mut self.ingress, now, sip);
     }
 
     /// When [`Worker::advance`] has something to do.
@@ -202,25 +188,27 @@ impl Worker {
     /// Takes a frame as one of several workers: SIP messages wait for their owner, see [`Worker::next_output`]. When
     /// there are too many they are dropped and counted, and the owner learns that they were lost here.
     pub fn frame_of_many(&mut self, link: LinkType, meta: FrameMeta, frame: &[u8]) -> FrameUse {
-        self.advance_of_many(meta.time);
-        let mut outbox = std::mem::take(&mut self.outbox);
-        let used = self.frame(link, meta, frame, &mut |time, datagram, _| outbox.message(time, link, frame, datagram));
-        self.outbox = outbox;
-        used
+        if meta.time >= self.due() {
+            self.advance_of_many(meta.time);
+        }
+        let Self { ingress, desk, outbox } = self;
+        desk.frame(ingress, link, meta, frame, &mut |_, datagram, _| outbox.message(meta, link, frame, datagram))
     }
 
     /// Takes note of the time as one of several workers.
     pub fn advance_of_many(&mut self, now: Timestamp) {
-        let mut outbox = std::mem::take(&mut self.outbox);
-        self.advance(now, &mut |time, datagram, _| outbox.message(time, LinkType::RawIp, &[], datagram));
-        self.outbox = outbox;
+        let Self { ingress, desk, outbox } = self;
+        desk.advance(ingress, now, &mut |time, datagram, _| outbox.alone(time, datagram));
     }
 
     /// Gives up, as one of several workers, what waits for the rest of its datagram.
     pub fn finish_ingress_of_many(&mut self) {
-        let mut outbox = std::mem::take(&mut self.outbox);
-        self.finish_ingress(&mut |time, datagram, _| outbox.message(time, LinkType::RawIp, &[], datagram));
-        self.outbox = outbox;
+        let Self { ingress, desk, outbox } = self;
+        ingress.finish(&mut |datagram| {
+            desk.datagram(datagram, &[], &mut |time, datagram, _| {
+                outbox.alone(time, datagram)
+            })
+        });
     }
 
     /// Ends the wait of RTP for its SDP: there will be no more signalling.
@@ -312,6 +300,41 @@ impl Worker {
 }
 
 impl Desk {
+    #[inline]
+    fn frame(
+        &mut self,
+        ingress: &mut Ingress,
+        link: LinkType,
+        meta: FrameMeta,
+        frame: &[u8],
+        sip: &mut impl FnMut(Timestamp, &Datagram<'_>, &Message<'_>) -> Result<Option<CallSerial>, Reason>,
+    ) -> FrameUse {
+        self.now = meta.time;
+        self.received += 1;
+        self.used = FrameUse { keep: frame.len(), ..FrameUse::default() };
+        match ingress.frame(link, meta, frame, &mut |datagram| self.datagram(datagram, frame, sip)) {
+            Ok(Taken::Delivered) => self.delivered += 1,
+            Ok(Taken::Waiting) => {}
+            Err(reason) => self.dropped.add(reason, 1),
+        }
+        self.used
+    }
+
+    fn advance(
+        &mut self,
+        ingress: &mut Ingress,
+        now: Timestamp,
+        sip: &mut impl FnMut(Timestamp, &Datagram<'_>, &Message<'_>) -> Result<Option<CallSerial>, Reason>,
+    ) {
+        self.now = now;
+        if now >= ingress.due() {
+            ingress.advance(now, &mut |datagram| self.datagram(datagram, &[], sip));
+        }
+        if now >= self.media.due() {
+            self.media.advance(now);
+        }
+    }
+
     fn datagram(
         &mut self,
         datagram: &Datagram<'_>,
@@ -354,20 +377,26 @@ impl Desk {
 }
 
 impl Outbox {
+    /// A message that time completed, not a frame.
+    fn alone(&mut self, time: Timestamp, datagram: &Datagram<'_>) -> Result<Option<CallSerial>, Reason> {
+        self.message(FrameMeta { time, vlan: None }, LinkType::RawIp, &[], datagram)
+    }
+
     fn message(
         &mut self,
-        time: Timestamp,
+        meta: FrameMeta,
         link: LinkType,
         frame: &[u8],
         datagram: &Datagram<'_>,
     ) -> Result<Option<CallSerial>, Reason> {
+        let time = meta.time;
         if self.messages >= limits::WORKER_MESSAGES {
             let (from, _, packets) = self.lost.unwrap_or((time, time, 0));
             self.lost = Some((from, time, packets.saturating_add(1)));
             return Err(Reason::SignallingFull);
         }
         self.messages += 1;
-        self.queue.push_back(ToOwner::Sip(Box::new(SipFrame::new(time, link, frame, datagram))));
+        self.queue.push_back(ToOwner::Sip(Box::new(SipFrame::new(meta, link, frame, datagram))));
         Ok(None)
     }
 }
