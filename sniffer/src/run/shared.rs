@@ -96,7 +96,8 @@ impl Shared {
     fn with_signalling(&self, now: Timestamp, work: impl FnOnce(&mut dyn FnMut(&SipFrame, FrameUse)) -> Vec<Event>) {
         let mut tap = lock(&self.signalling);
         let events = work(&mut |sip, used| {
-            tap.frame(sip.link, FrameMeta { time: sip.time, vlan: None }, &sip.frame, used);
+            let meta = FrameMeta { time: sip.time, vlan: sip.vlan };
+            tap.frame(sip.link, meta, &sip.frame, used);
         });
         tap.idle(now);
         self.tell_ends(&mut tap);

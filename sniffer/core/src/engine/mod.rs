@@ -174,7 +174,6 @@ enum Finishing {
 impl Engine {
     /// Makes an engine that has seen nothing.
     #[must_use]
-    #[expect(clippy::needless_pass_by_value, reason = "an engine owns its settings")]
     pub fn new(settings: Settings) -> Self {
         Self {
             worker: Worker::new(&settings, 0),

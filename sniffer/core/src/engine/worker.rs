@@ -205,9 +205,7 @@ impl Worker {
     pub fn finish_ingress_of_many(&mut self) {
         let Self { ingress, desk, outbox } = self;
         ingress.finish(&mut |datagram| {
-            desk.datagram(datagram, &[], &mut |time, datagram, _| {
-                outbox.alone(time, datagram)
-            })
+            desk.datagram(datagram, &[], &mut |time, datagram, _| outbox.alone(time, datagram))
         });
     }
 
