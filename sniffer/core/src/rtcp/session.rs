@@ -235,14 +235,15 @@ impl Session {
         self.sources.iter().find(|source| source.ssrc == ssrc && source.way == way)
     }
 
-    /// What is known of the source of a stream; behind NAT its RTCP may come another way than its media, and then the
-    /// SSRC alone must do.
+    /// What is known of the source of a stream. Without its way the SSRC must be the only one of its kind: the figures of
+    /// another leg would be wrong.
     #[must_use]
     pub fn get(&self, ssrc: u32, way: Option<Way>) -> Option<&Source> {
-        way.and_then(|way| self.exactly(ssrc, way)).or_else(|| {
-            let mut others = self.sources.iter().filter(|source| source.ssrc == ssrc);
-            others.next().filter(|_| others.next().is_none())
-        })
+        if let Some(way) = way {
+            return self.exactly(ssrc, way);
+        }
+        let mut others = self.sources.iter().filter(|source| source.ssrc == ssrc);
+        others.next().filter(|_| others.next().is_none())
     }
 
     /// Adds what another worker has heard of the same call.

@@ -21,6 +21,8 @@ fn call(seconds: i64) -> CallRecord {
 fn stream(direction: Direction, start: i64, sound: u64) -> StreamRecord {
     StreamRecord {
         ssrc: if direction == Direction::CallerToCallee { 1 } else { 2 },
+        src: if direction == Direction::CallerToCallee { "192.0.2.1:4000" } else { "192.0.2.2:4000" }.to_owned(),
+        dst: if direction == Direction::CallerToCallee { "192.0.2.2:4000" } else { "192.0.2.1:4000" }.to_owned(),
         direction: Some(direction),
         start: at(start),
         end: at(15_000),
