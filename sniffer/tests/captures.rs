@@ -22,6 +22,12 @@ pub fn folder(test: &str) -> Option<PathBuf> {
 
 /// All capture files below a folder, in the order of their names.
 pub fn files(folder: &Path) -> Vec<PathBuf> {
+    let is_capture = |path: &PathBuf| path.extension().is_some_and(|end| end == "pcap" || end == "pcapng");
+    all_files(folder).into_iter().filter(is_capture).collect()
+}
+
+/// All files below a folder, in the order of their names.
+pub fn all_files(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
@@ -29,7 +35,7 @@ pub fn files(folder: &Path) -> Vec<PathBuf> {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|end| end == "pcap" || end == "pcapng") {
+            } else {
                 files.push(path);
             }
         }

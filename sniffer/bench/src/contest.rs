@@ -22,6 +22,8 @@ pub enum Contestant {
     Floor,
     /// The engine with nothing written.
     Engine,
+    /// The engine left alone with its calls in progress: what they take, before records are made of them.
+    InProgress,
     /// `sniffer read --json`.
     Sniffer,
     /// The same with every switch on.
@@ -61,7 +63,7 @@ pub struct Measured {
 }
 
 impl Contestant {
-    /// All of them in the order of a round.
+    /// Those who read to the end, in the order of a round.
     pub const ALL: [Self; 6] = [Self::Floor, Self::Engine, Self::Sniffer, Self::Everything, Self::Tshark, Self::Sngrep];
 
     /// What the table calls it.
@@ -70,6 +72,7 @@ impl Contestant {
         match self {
             Self::Floor => "floor: libpcap, empty loop",
             Self::Engine => "engine, nothing written",
+            Self::InProgress => "engine, calls in progress",
             Self::Sniffer => "sniffer read --json",
             Self::Everything => "sniffer, everything on",
             Self::Tshark => "tshark -z rtp,streams",
@@ -94,6 +97,10 @@ impl Contestant {
         match self {
             Self::Floor => Some(Program { path: stage.floor.clone()?, arguments: vec![file] }),
             Self::Engine => Some(Program { path: stage.helper.clone(), arguments: vec!["engine".into(), file] }),
+            Self::InProgress => {
+                let arguments = vec!["engine".into(), "--in-progress".into(), file];
+                Some(Program { path: stage.helper.clone(), arguments })
+            }
             Self::Sniffer => Some(sniffer(&[])),
             Self::Everything => Some(sniffer(&["--rtp-without-sip"])),
             Self::Tshark => other("tshark", &["-n", "-q", "-z", "rtp,streams", "-r"]),

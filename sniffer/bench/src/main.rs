@@ -71,6 +71,9 @@ enum Command {
     /// Gives a file to the engine and forgets what comes out
     #[command(hide = true)]
     Engine {
+        /// Ends with the last packet: calls stay in progress
+        #[arg(long)]
+        in_progress: bool,
         /// A capture file
         file: PathBuf,
     },
@@ -107,12 +110,12 @@ fn main() -> Result<ExitCode> {
         Command::Measure { output, words } => {
             measure::run_and_print(&output, &words, io::stdout().lock()).map(|()| ExitCode::SUCCESS)
         }
-        Command::Engine { file } => engine(&file).map(|()| ExitCode::SUCCESS),
+        Command::Engine { in_progress, file } => engine(&file, in_progress).map(|()| ExitCode::SUCCESS),
         Command::Built { words } => Ok(sniffer::cli::run(std::iter::once("sniffer".to_owned()).chain(words))),
     }
 }
 
-fn engine(file: &Path) -> Result<()> {
+fn engine(file: &Path, in_progress: bool) -> Result<()> {
     let mut capture = CaptureFile::open(file).with_context(|| format!("open {}", file.display()))?;
     let mut engine = Engine::new(Settings { rtp_without_sip: true, ..Settings::default() });
     let mut events = 0_u64;
@@ -122,7 +125,9 @@ fn engine(file: &Path) -> Result<()> {
             events += 1;
         }
     }
-    engine.finish();
+    if !in_progress {
+        engine.finish();
+    }
     while engine.next_event().is_some() {
         events += 1;
     }

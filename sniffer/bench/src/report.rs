@@ -27,7 +27,7 @@ pub fn run(stage: &Stage, scale: Scale, cache: &Path, only: Option<&str>, mut ou
         let made = workload.make(scale, cache)?;
         let is_memory = matches!(workload, Workload::InProgress | Workload::TwiceAsMany);
         let who: &[Contestant] =
-            if is_memory { &[Contestant::Engine, Contestant::Everything] } else { &Contestant::ALL };
+            if is_memory { &[Contestant::InProgress, Contestant::Everything] } else { &Contestant::ALL };
         let results = contest::run(stage, workload, &made, who)?;
         figures.size(workload, made.frames, made.messages, made.truth.calls.len());
         heading(workload, &made, &mut out)?;

@@ -135,7 +135,7 @@ impl Config {
     pub fn parse(text: &[u8]) -> Result<Self, ConfigError> {
         let mut json = serde_json::Deserializer::from_slice(text);
         let config = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-            let field = error.path().to_string();
+            let field = Some(error.path().to_string()).filter(|path| !path.is_empty()).unwrap_or_else(|| ".".into());
             ConfigError::new(field, error.inner())
         })?;
         json.end().map_err(|error| ConfigError::new(".".into(), &error))?;
