@@ -1,0 +1,70 @@
+//! The benchmark with a hundredth of its traffic: what the sniffer prints is what the generator knows.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking, like the tests")]
+
+use std::{
+    path::Path,
+    process::{Command, Output},
+};
+
+use sniffer_bench::{
+    check::differences,
+    workload::{Scale, Workload},
+};
+
+fn bench(arguments: &[&str]) -> Output {
+    #[expect(clippy::disallowed_methods, reason = "the test starts the program under test")]
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sniffer-bench"));
+    command.args(arguments).output().unwrap()
+}
+
+fn quick(workload: &str) -> String {
+    let cache = tempfile::tempdir().unwrap();
+    let place = cache.path().to_str().unwrap();
+    let words = ["sniffer", "--quick", "--only", workload, "--rounds", "1", "--slow-rounds", "0", "--cache", place];
+    let output = bench(&words);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(std::fs::read_dir(place).unwrap().count(), 1, "outputs are removed, the workload is kept");
+    text
+}
+
+#[test]
+fn media_are_told_as_they_were_made_and_the_same_in_ten_runs() {
+    let text = quick("W2");
+    assert_eq!(text.matches("PASS").count(), 3, "{text}");
+}
+
+#[test]
+fn signalling_is_told_as_it_was_made() {
+    assert_eq!(quick("W3").matches("PASS").count(), 2);
+}
+
+fn output_of(file: &Path, output: &Path) {
+    let printed = bench(&["built", "read", "--json", file.to_str().unwrap()]);
+    assert!(printed.status.success());
+    std::fs::write(output, printed.stdout).unwrap();
+}
+
+#[test]
+fn one_wrong_figure_is_found() {
+    let cache = tempfile::tempdir().unwrap();
+    let made = Workload::Media.make(Scale::Quick, cache.path()).unwrap();
+    let output = cache.path().join("out");
+    output_of(&made.file, &output);
+    assert_eq!(differences(&output, &made.truth, 9).unwrap(), (Vec::new(), 0));
+    let text = std::fs::read_to_string(&output).unwrap();
+    for (right, wrong) in [
+        ("\"state\":\"completed\"", "\"state\":\"failed\""),
+        ("\"expected\":500", "\"expected\":501"),
+        ("\"codec\":\"PCMU\"", "\"codec\":\"PCMA\""),
+        ("\"lost_here\":false", "\"lost_here\":true"),
+    ] {
+        std::fs::write(&output, text.replacen(right, wrong, 1)).unwrap();
+        let (list, count) = differences(&output, &made.truth, 9).unwrap();
+        assert_eq!(count, 1, "{right} to {wrong}: {list:?}");
+    }
+    // A call that is missing takes its streams along.
+    let without: String = text.lines().skip(3).map(|line| format!("{line}\n")).collect();
+    std::fs::write(&output, without).unwrap();
+    assert_eq!(differences(&output, &made.truth, 9).unwrap().1, 3);
+}
