@@ -7,7 +7,7 @@ use std::{panic, path::Path};
 
 use traffic::{CallPlan, Carriage, Codec, Plan, Random, Tunnel};
 
-use self::targets::ALL;
+use self::targets::{core, files};
 
 /// Mutated inputs of each target. With more the test takes long; the fuzzer goes on from there.
 const ROUNDS: usize = 1500;
@@ -146,7 +146,7 @@ fn first_failure(target: targets::Target, seeds: &[Vec<u8>], rounds: usize) -> O
 fn every_target_stands_its_corpus_and_mutations_of_it() {
     let frames = frames();
     let mut failed = Vec::new();
-    for (name, target) in ALL {
+    for (name, target) in core::ALL.iter().chain(files::ALL) {
         let seeds = seeds(name, &frames);
         assert!(!seeds.is_empty(), "{name} has nothing to begin with");
         if let Some(input) = first_failure(*target, &seeds, ROUNDS) {

@@ -4,17 +4,22 @@
 #[path = "../targets/mod.rs"]
 mod targets;
 
+use targets::Target;
+
+fn all() -> impl Iterator<Item = &'static (&'static str, Target)> {
+    targets::core::ALL.iter().chain(targets::files::ALL)
+}
+
 use std::sync::OnceLock;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
-    static TARGET: OnceLock<targets::Target> = OnceLock::new();
+    static TARGET: OnceLock<Target> = OnceLock::new();
     let target = TARGET.get_or_init(|| {
         let name = std::env::var("CALLWARD_FUZZ").unwrap_or_default();
-        match targets::ALL.iter().find(|(known, _)| *known == name) {
+        match all().find(|(known, _)| *known == name) {
             Some((_, target)) => *target,
             None => {
-                let names: Vec<_> = targets::ALL.iter().map(|(name, _)| *name).collect();
-                panic!("CALLWARD_FUZZ is {name:?}; there are {names:?}");
+                panic!("CALLWARD_FUZZ is {name:?}; there are {:?}", all().map(|(name, _)| *name).collect::<Vec<_>>())
             }
         }
     });

@@ -1,9 +1,11 @@
-//! What is read from files and sockets.
-
-use std::hint::black_box;
+//! What the shell reads from files.
 
 use sniffer::{file::CaptureFile, run::Config};
-use sniffer_core::query::{self, Request, Response};
+
+use super::Target;
+
+/// All of them by name.
+pub const ALL: &[(&str, Target)] = &[("capture_file", capture_file), ("config", config)];
 
 /// A capture file, pcap or pcapng: frames until the damage, never more than the file holds.
 pub fn capture_file(data: &[u8]) {
@@ -20,19 +22,5 @@ pub fn config(data: &[u8]) {
     if let Err(fault) = Config::parse(data) {
         assert!(!fault.message.is_empty() && !fault.field.is_empty());
         assert!(fault.line <= data.len() + 1, "line {} of {} octets", fault.line, data.len());
-    }
-}
-
-/// The query protocol: what is understood means the same when it is written and read again.
-pub fn query(data: &[u8]) {
-    if let Some((head, body)) = data.split_first_chunk::<4>() {
-        black_box((query::body_length(*head, query::MAX_REQUEST).is_ok(), body));
-    }
-    if let Ok(request) = serde_json::from_slice::<Request>(data) {
-        let again = serde_json::to_vec(&request).map(|text| serde_json::from_slice::<Request>(&text));
-        assert!(matches!(again, Ok(Ok(again)) if again == request), "{request:?}");
-    }
-    if let Ok(response) = serde_json::from_slice::<Response>(data) {
-        assert!(serde_json::to_vec(&response).is_ok(), "{response:?}");
     }
 }

@@ -4,7 +4,9 @@ use std::hint::black_box;
 
 use sniffer_core::{
     decode::{self, Found, LinkType},
-    limits, rtcp, rtp, sdp,
+    limits,
+    query::{self, Request, Response},
+    rtcp, rtp, sdp,
     sip::{self, Header, NameAddr, framing::Framer},
 };
 
@@ -187,4 +189,18 @@ pub fn rtp(data: &[u8]) {
 pub fn rtcp(data: &[u8]) {
     black_box(rtcp::has_rtcp_type(data));
     black_box(rtcp::parse(data).is_ok());
+}
+
+/// The query protocol: what is understood means the same when it is written and read again.
+pub fn query(data: &[u8]) {
+    if let Some((head, body)) = data.split_first_chunk::<4>() {
+        black_box((query::body_length(*head, query::MAX_REQUEST).is_ok(), body));
+    }
+    if let Ok(request) = serde_json::from_slice::<Request>(data) {
+        let again = serde_json::to_vec(&request).map(|text| serde_json::from_slice::<Request>(&text));
+        assert!(matches!(again, Ok(Ok(again)) if again == request), "{request:?}");
+    }
+    if let Ok(response) = serde_json::from_slice::<Response>(data) {
+        assert!(serde_json::to_vec(&response).is_ok(), "{response:?}");
+    }
 }
