@@ -265,7 +265,7 @@ fn every_packet_of_every_capture_is_accounted_for_and_every_run_gives_the_same_b
             if summary["joined"].as_object().unwrap().is_empty() {
                 assert_eq!(
                     number("delivered"),
-                    number("sip_messages") + number("rtp_packets") + number("rtcp_packets"),
+                    number("sip_messages") + number("rtp_packets") + number("rtcp_packets") + number("fax_packets"),
                     "{context}"
                 );
             }

@@ -40,7 +40,7 @@ const ZRTP_COOKIE: &[u8] = b"ZRTP";
 pub fn classify(datagram: &Datagram<'_>) -> Result<Class, Reason> {
     let payload = datagram.payload;
     if rtp::has_version_2(payload) {
-        return match datagram.source.port == IAX2_PORT || datagram.destination.port == IAX2_PORT {
+        return match is_iax2(datagram) {
             false if is_rtcp(payload) => Ok(Class::Rtcp),
             false => Ok(Class::Rtp),
             true => Err(Reason::OtherVoip),
@@ -50,6 +50,12 @@ pub fn classify(datagram: &Datagram<'_>) -> Result<Class, Reason> {
         return Ok(Class::Sip);
     }
     other(datagram)
+}
+
+/// A full frame of IAX2 (RFC 5456, section 8.1.1) on its port: the eleventh byte is a frame type.
+fn is_iax2(datagram: &Datagram<'_>) -> bool {
+    let on_port = datagram.source.port == IAX2_PORT || datagram.destination.port == IAX2_PORT;
+    on_port && u8_at(datagram.payload, 10).is_some_and(|kind| (1..=12).contains(&kind))
 }
 
 /// Tells RTCP from RTP of the same version by its second byte (RFC 5761, section 4). Types beside the registered ones are
@@ -177,6 +183,7 @@ mod tests {
     #[test]
     fn other_protocols_of_telephony_are_named_by_their_port() {
         assert_eq!(class(&[0x80, 1, 0, 0, 0, 0, 0, 0, 0, 0, 6, 1], IAX2_PORT), Err(Reason::OtherVoip));
+        assert_eq!(class(&[0x80, 8, 0, 0, 0, 0, 0, 0, 0, 0, 99, 1], IAX2_PORT), Ok(Class::Rtp));
         assert_eq!(class(&[0x00, 1, 0xff, 9, 9], IAX2_PORT), Err(Reason::OtherVoip));
         assert_eq!(class(b"AUEP 1500 *@gw MGCP 1.0\r\n", 2427), Err(Reason::OtherVoip));
     }

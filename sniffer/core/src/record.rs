@@ -176,6 +176,8 @@ pub struct SummaryRecord {
     pub rtp_packets: u64,
     /// RTCP packets (datagrams) parsed.
     pub rtcp_packets: u64,
+    /// Packets of fax (T.38) to or from a place that an SDP announced for it.
+    pub fax_packets: u64,
     /// Calls.
     pub calls: u64,
     /// RTP streams.

@@ -25,6 +25,7 @@ use crate::{
     sdp::{Codec, CodecName, Media as Announcement},
     slab::{Id, Slab},
     time::Timestamp,
+    udptl,
 };
 
 /// What signalling tells media: one side of a call said where it wants its media.
@@ -99,6 +100,8 @@ pub struct MediaCounters {
     pub rtp_packets: u64,
     /// RTCP packets parsed.
     pub rtcp_packets: u64,
+    /// Packets of fax (T.38 in UDPTL) to or from a place that an SDP announced for it.
+    pub fax_packets: u64,
     /// Streams begun: of a call, or without signalling where that is switched on.
     pub streams: u64,
     /// Streams that waited and were given up early because the table was full.
@@ -142,6 +145,8 @@ struct Expectation {
     call: CallSerial,
     side: Side,
     rank: Rank,
+    /// It is announced for fax.
+    fax: bool,
 }
 
 /// How sure it is that media at an endpoint belongs to a call. Whoever announces an endpoint takes it from who did not.
@@ -244,6 +249,9 @@ impl Media {
         let key = StreamKey { source: datagram.source, destination: datagram.destination, ssrc: header.ssrc };
         let id = match self.flows.get(&key) {
             Some(id) => id,
+            None if self.expects_fax(datagram).is_some() && udptl::parse(datagram.payload).is_some() => {
+                return self.fax(now, datagram);
+            }
             None => self.begin_stream(key, datagram.vlan)?,
         };
         let Some(tracked) = self.streams.get_mut(id) else { return Err(Reason::TooManyStreams) };
@@ -273,6 +281,23 @@ impl Media {
         }
     }
 
+    /// Takes a packet shaped like UDPTL: it is fax where an SDP announced fax at one of its endpoints.
+    ///
+    /// # Errors
+    /// Where none did.
+    pub fn fax(&mut self, now: Timestamp, datagram: &Datagram<'_>) -> Result<PacketUse, Reason> {
+        self.now = now;
+        let call = self.expects_fax(datagram).ok_or(Reason::NotVoip)?;
+        self.counters.fax_packets += 1;
+        Ok(PacketUse { taken: Taken::Delivered, call: Some(call), stream: None })
+    }
+
+    /// The call that announced fax at one of the endpoints of a datagram.
+    fn expects_fax(&self, datagram: &Datagram<'_>) -> Option<CallSerial> {
+        let places = [datagram.destination, datagram.source];
+        places.iter().filter_map(|place| self.expectations.get(place)).find(|one| one.fax).map(|one| one.call)
+    }
+
     fn begin_stream(&mut self, key: StreamKey, vlan: Option<u16>) -> Result<Id, Reason> {
         let to = self.expectations.get(&key.destination).copied();
         let from = self.expectations.get(&key.source).copied();
@@ -296,7 +321,7 @@ impl Media {
             call.add(id, direction);
         }
         self.counters.streams += 1;
-        if let (Some(Expectation { call, side, rank: Rank::Announced | Rank::Candidate }), None) = (to, from) {
+        if let (Some(Expectation { call, side, rank: Rank::Announced | Rank::Candidate, .. }), None) = (to, from) {
             // Symmetric RTP: who sends to an announced place is the other side, wherever it sends from.
             self.learn(self.now, Learnt { call, side: side.other(), endpoint: key.source });
         }
@@ -307,7 +332,11 @@ impl Media {
     pub fn learn(&mut self, now: Timestamp, learnt: Learnt) {
         self.now = now;
         let Learnt { call, side, endpoint } = learnt;
-        if self.expect_also(endpoint, Expectation { call, side, rank: Rank::Learnt }, limits::LEARNT_PER_CALL) {
+        if self.expect_also(
+            endpoint,
+            Expectation { call, side, rank: Rank::Learnt, fax: false },
+            limits::LEARNT_PER_CALL,
+        ) {
             self.outputs.push_back(Output::Learnt(learnt));
         }
     }
@@ -477,16 +506,16 @@ impl Media {
     pub fn expect(&mut self, now: Timestamp, expect: Expect) {
         self.now = now;
         let Expect { call, side, media, takes } = expect;
-        let announced = media.rtp;
+        let (announced, fax) = (media.rtp, media.is_fax());
         let others = self.other_places(&media);
         self.calls.entry(call).or_default().announce(media);
         if takes {
-            let expectation = Expectation { call, side, rank: Rank::Announced };
+            let expectation = Expectation { call, side, rank: Rank::Announced, fax };
             self.take_endpoint(announced, expectation);
             self.adopt_pending(announced, expectation);
         }
         for (endpoint, rank) in others {
-            self.expect_also(endpoint, Expectation { call, side, rank }, limits::CANDIDATES_PER_CALL);
+            self.expect_also(endpoint, Expectation { call, side, rank, fax }, limits::CANDIDATES_PER_CALL);
         }
         let (calls, streams) = (&self.calls, &mut self.streams);
         let Some(known) = calls.get(&call) else { return };
@@ -534,7 +563,7 @@ impl Media {
     /// Gives what waits at an endpoint to a call: what goes there, and, unless the place is only learnt, what comes from
     /// there.
     fn adopt_pending(&mut self, endpoint: Endpoint, expectation: Expectation) {
-        let Expectation { call: serial, side, rank } = expectation;
+        let Expectation { call: serial, side, rank, .. } = expectation;
         for id in self.pending_at.get(&endpoint).cloned().unwrap_or_default() {
             let Some(call) = self.calls.get_mut(&serial) else { return };
             if call.streams.len() >= limits::STREAMS_PER_CALL {

@@ -129,6 +129,8 @@ pub struct EngineCounters {
     pub rtp_packets: u64,
     /// RTCP packets parsed.
     pub rtcp_packets: u64,
+    /// Packets of fax to or from a place that an SDP announced for it.
+    pub fax_packets: u64,
     /// Calls begun.
     pub calls: u64,
     /// Streams begun: of a call, or without signalling where that is switched on.
@@ -309,6 +311,7 @@ impl EngineCounters {
     fn add_media(&mut self, counters: MediaCounters) {
         self.rtp_packets += counters.rtp_packets;
         self.rtcp_packets += counters.rtcp_packets;
+        self.fax_packets += counters.fax_packets;
         self.streams += counters.streams;
         self.evicted.pending_streams += counters.evicted_pending;
     }

@@ -132,6 +132,7 @@ impl EngineCounters {
             sip_errors: self.sip_errors,
             rtp_packets: self.rtp_packets,
             rtcp_packets: self.rtcp_packets,
+            fax_packets: self.fax_packets,
             calls: self.calls,
             streams: self.streams,
             registrations: self.registrations,

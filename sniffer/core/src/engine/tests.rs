@@ -479,3 +479,25 @@ fn a_call_that_never_falls_silent_is_ended_at_its_greatest_age() {
     let Some(Event::Call(call)) = scene.engine.next_event() else { panic!("it is over") };
     assert_eq!(call.record.state, CallState::TimedOut);
 }
+
+#[test]
+fn fax_is_counted_where_it_was_announced_and_nowhere_else() {
+    let mut scene = Scene::new();
+    let fax = |port: u16| format!("v=0\r\nc=IN IP4 192.0.2.1\r\nm=image {port} udptl t38\r\n");
+    scene.invite(1);
+    scene.answer("200 OK", 1);
+    scene.rtp(BOB, ALICE, 7, 5);
+    // One packet before the SDP that announces it, and three after; the second begins like RTP.
+    let packet = [0, 7, 1, 0x06, 0, 0];
+    scene.datagram(BOB, ALICE, &packet);
+    scene.sip(true, "INVITE sip:bob@x", "2 INVITE", ";tag=b", &fax(ALICE.1));
+    scene.datagram(BOB, ALICE, &packet);
+    scene.datagram(BOB, ALICE, &[&[0x80, 1, 9][..], &[6; 9], &[0, 0]].concat());
+    scene.datagram(ALICE, BOB, &packet);
+    scene.datagram((9, 4000), (9, 4000), &packet);
+    let counters = scene.engine.counters();
+    assert_eq!((counters.fax_packets, counters.rtp_packets), (3, 5));
+    assert_eq!(counters.dropped.get(Reason::NotVoip), 2);
+    let (calls, _) = scene.end();
+    assert_eq!((calls.len(), calls[0].streams.len()), (1, 1));
+}

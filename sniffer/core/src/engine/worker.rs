@@ -361,7 +361,10 @@ impl Desk {
                 let used = self.media.rtcp(self.now, datagram)?;
                 Ok(self.use_packet(FrameKind::Rtcp, used))
             }
-            Class::Udptl => Err(Reason::NotVoip),
+            Class::Udptl => {
+                let used = self.media.fax(self.now, datagram)?;
+                Ok(self.use_packet(FrameKind::Other, used))
+            }
         }
     }
 

@@ -52,11 +52,10 @@ a=rtpmap:102 G729/8000\na=rtpmap:103 telephone-event/8000\na=fmtp:103 0-16\n";
 }
 
 #[test]
-fn refused_media_hold_by_address_fax_and_host_names_announce_nothing() {
+fn refused_media_hold_by_address_and_host_names_announce_nothing() {
     for lines in [
         "c=IN IP4 192.0.2.1\nm=audio 0 RTP/AVP 0",
         "c=IN IP4 0.0.0.0\nm=audio 4 RTP/AVP 0",
-        "c=IN IP4 192.0.2.1\nm=image 4 udptl t38",
         "c=IN IP4 host.example\nm=audio 4 RTP/AVP 0",
         "c=IN IP4 239.1.2.3/127\nm=audio 4 RTP/AVP 0",
         "m=audio 4 RTP/AVP 0",
@@ -102,6 +101,8 @@ fn several_lines_keep_their_numbers_and_an_answer_may_have_fewer() {
             (5, Kind::Text, Protocol::Rtp, false),
         ]
     );
+    let announced = parse(b"c=IN IP4 192.0.2.1\nm=image 6 udptl t38\nm=image 7 TCP t38\n");
+    assert_eq!((announced.len(), announced[0].is_fax()), (1, true), "fax over UDP is announced too");
     assert!(offer.media[2].is_fax() && offer.media[3].is_fax() && !offer.media[0].is_fax());
     let answer = describe(b"c=IN IP4 192.0.2.2\nm=audio 14 RTP/AVP 0\n");
     assert_eq!((answer.media.len(), answer.media[0].line), (1, 0));
