@@ -39,6 +39,11 @@ fn signalling_is_told_as_it_was_made() {
     assert_eq!(quick("W3").matches("PASS").count(), 2);
 }
 
+#[test]
+fn tunnels_fragments_and_tcp_hide_nothing() {
+    assert_eq!(quick("W5").matches("PASS").count(), 2);
+}
+
 fn output_of(file: &Path, output: &Path) {
     let printed = bench(&["built", "read", "--json", file.to_str().unwrap()]);
     assert!(printed.status.success());
