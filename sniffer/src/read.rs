@@ -148,6 +148,8 @@ impl<W: Write> Printer<W> {
                 Event::Stream { record, .. } => self.record(Record::Stream(*record))?,
                 Event::Adopted { .. } => {}
                 Event::Registration(registration) => self.record(Record::Registration(*registration))?,
+                Event::Subscription(subscription) => self.record(Record::Subscription(*subscription))?,
+                Event::Exchange(exchange) => self.record(Record::Exchange(*exchange))?,
             }
         }
         Ok(any)

@@ -10,6 +10,7 @@
 mod captures;
 mod command_line;
 mod daemon;
+mod dialogs;
 mod fuzz;
 mod hostile;
 mod oracle;

@@ -152,6 +152,47 @@ pub const NUMBER_BYTES: usize = 31;
 pub const ADDRESS_BYTES: usize = 46;
 /// Bytes of a tag that is kept. Longer ones are cut: tags only tell two sides apart.
 pub const TAG_BYTES: usize = 128;
+/// Bytes of all texts of one call but From and To: identities, contacts, programs, diversions. Usual calls have 300.
+pub const CALL_TEXT_BYTES: usize = 2048;
+/// Diversion or History-Info values kept of one INVITE: a call is forwarded some times, not a hundred times.
+pub const DIVERSIONS: usize = 8;
+/// Messages of a dialog that are remembered to tell retransmissions and copies apart. A call without surprises has
+/// seven; what is sent again is among the last.
+pub const SEEN_MESSAGES: usize = 12;
+/// Milliseconds within which the same message on the same way is a copy and not a retransmission, where IP does not tell:
+/// a fifth of T1 (RFC 3261, section 17.1.1.1).
+pub const COPY_MILLIS: u16 = 100;
+/// Answerers (To tags) of one INVITE that are told apart.
+pub const FORKS: usize = 16;
+/// INVITE rounds of one call whose answers are kept: credentials twice, some other addresses.
+pub const INVITE_ROUNDS: usize = 16;
+/// Times on hold that are kept of one call.
+pub const HOLDS: usize = 32;
+/// Transfers that are kept of one call.
+pub const TRANSFERS: usize = 8;
+/// Longest session timer that is believed, in seconds. A longer one would keep a dead call for days.
+pub const SESSION_EXPIRES_SECONDS: u32 = 86_400;
+/// Contacts that are kept of one registration: phones, a softphone, a browser each with its own.
+pub const CONTACTS: usize = 16;
+/// Subscriptions tracked at once: presence and message waiting of a large site. About 400 bytes each.
+pub const SUBSCRIPTIONS: usize = 50_000;
+/// Exchanges (requests outside dialogs, by method and peers) tracked at once. About 500 bytes each.
+pub const EXCHANGES: usize = 20_000;
+/// Requests of one exchange that wait for their answer. Older ones count as unanswered.
+pub const EXCHANGE_REQUESTS: usize = 16;
+/// Silence after which an exchange is reported.
+pub const EXCHANGE_IDLE: Duration = Duration::from_secs(600);
+/// Age at which an exchange is reported and begun anew: a keep-alive never falls silent.
+pub const EXCHANGE_LONGEST: Duration = Duration::from_secs(3600);
+/// Different final answers counted in one exchange or for one method.
+pub const RESULTS: usize = 32;
+/// INVITEs remembered at once to find their next leg. Two entries each.
+pub const RECENT_LEGS: usize = 32_768;
+/// Different values of correlation headers remembered at once.
+pub const CORRELATION_VALUES: usize = 65_536;
+/// Legs of one group of calls that are renamed when it joins an older one.
+pub const GROUP_LEGS: usize = 64;
+
 /// Media descriptions in an SDP body.
 pub const SDP_MEDIA: usize = 16;
 /// Lines in an SDP body.

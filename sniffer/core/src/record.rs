@@ -1,13 +1,21 @@
 //! The records the sniffer gives away, one JSON object each: the contract of `sniffer/README.md` and
 //! `sniffer/record.schema.json`. Fields may be added; the meaning of one that is there stays.
 
+mod call;
+mod other;
 mod stream;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::stream::{Encryption, RtcpRecord, SlotRecord, StreamRecord, VoipRecord};
+pub use self::{
+    call::{
+        CallDetails, Correlated, HoldRecord, Party, ReasonRecord, SidesSeen, SipTransport, Timeout, TransferRecord, Who,
+    },
+    other::{ContactRecord, ExchangeRecord, MethodRecord, RegistrationDetails, SubscriptionRecord, SubscriptionState},
+    stream::{Encryption, RtcpRecord, SlotRecord, StreamRecord, VoipRecord},
+};
 use crate::time::Timestamp;
 
 /// Counts of packets that went no further, by stage and then by reason.
@@ -23,6 +31,10 @@ pub enum Record {
     Stream(StreamRecord),
     /// A registration: all REGISTER requests with one Call-ID and address of record.
     Registration(RegistrationRecord),
+    /// A subscription: all SUBSCRIBE and NOTIFY requests with one Call-ID.
+    Subscription(SubscriptionRecord),
+    /// Requests outside all of these, by method and peers.
+    Exchange(ExchangeRecord),
     /// The last line: what was read and where each packet went.
     Summary(SummaryRecord),
 }
@@ -104,6 +116,9 @@ pub struct CallRecord {
     /// How many packets the capture itself lost while the call was in progress, whosever they were.
     #[serde(default)]
     pub lost_here_packets: u64,
+    /// What else is known.
+    #[serde(flatten)]
+    pub details: Box<CallDetails>,
     /// The direction that carried no sound although the other did: no packets, or only comfort noise and silence
     /// descriptors. Null when both did, and for calls that were not answered or lasted less than 5 seconds.
     #[serde(default)]
@@ -159,6 +174,9 @@ pub struct RegistrationRecord {
     pub last: Timestamp,
     /// REGISTER requests seen, without retransmissions.
     pub requests: u32,
+    /// What else is known.
+    #[serde(flatten)]
+    pub details: Box<RegistrationDetails>,
 }
 
 /// What was read, and where each packet went: `packets` = `delivered` + the sum of all of `dropped`.
@@ -186,6 +204,15 @@ pub struct SummaryRecord {
     pub registrations: u64,
     /// SIP requests by method, retransmissions included.
     pub sip_requests: BTreeMap<String, u64>,
+    /// What is counted of each SIP method.
+    #[serde(default)]
+    pub methods: BTreeMap<String, MethodRecord>,
+    /// Subscriptions.
+    #[serde(default)]
+    pub subscriptions: u64,
+    /// Exchanges.
+    #[serde(default)]
+    pub exchanges: u64,
     /// Packets that went no further, by stage and reason.
     pub dropped: DroppedByStage,
     /// Entries that were given up early because their table was full, by table.

@@ -3,7 +3,9 @@
 
 use std::io::{self, Write};
 
-use sniffer_core::record::{CallRecord, Direction, Record, RegistrationRecord, StreamRecord, SummaryRecord};
+use sniffer_core::record::{
+    CallRecord, Direction, ExchangeRecord, Record, RegistrationRecord, StreamRecord, SubscriptionRecord, SummaryRecord,
+};
 
 /// Columns when nobody says how many there are.
 const WIDTH: usize = 80;
@@ -39,6 +41,8 @@ impl Table {
             Record::Call(call) => self.call(output, &call),
             Record::Stream(stream) => self.stream(output, &stream),
             Record::Registration(registration) => self.registration(output, &registration),
+            Record::Subscription(subscription) => self.subscription(output, &subscription),
+            Record::Exchange(exchange) => self.exchange(output, &exchange),
             Record::Summary(summary) => Self::summary(output, &summary),
         }
     }
@@ -115,6 +119,25 @@ impl Table {
         let contact = one.contact.as_deref().map_or_else(|| "-".into(), |contact| party(contact, room));
         self.front(output, &one.start.to_string(), &name(&one.state), one.final_status, "")?;
         writeln!(output, "{} at {contact}", party(&one.aor, room))
+    }
+
+    fn subscription(&mut self, output: &mut impl Write, one: &SubscriptionRecord) -> io::Result<()> {
+        self.heading(output)?;
+        let room = self.width.saturating_sub(FRONT + 3) / 2;
+        let event = printable(one.event.as_deref().unwrap_or("-"));
+        self.front(output, &one.start.to_string(), &name(&one.state), one.final_status, "")?;
+        writeln!(output, "{} → {}", party(&one.from, room), party(&one.to, room))?;
+        writeln!(output, "  {} {}: {} notifications", one.method, cut(&event, 32), one.notifies)
+    }
+
+    fn exchange(&mut self, output: &mut impl Write, one: &ExchangeRecord) -> io::Result<()> {
+        self.heading(output)?;
+        let room = self.width.saturating_sub(FRONT + 3) / 2;
+        let results: Vec<_> = one.results.iter().map(|(status, count)| format!("{count} x {status}")).collect();
+        let results = if results.is_empty() { "no answer".to_owned() } else { results.join(", ") };
+        self.front(output, &one.start.to_string(), &one.method, None, "")?;
+        writeln!(output, "{} → {}", party(&one.from, room), party(&one.to, room))?;
+        writeln!(output, "  {} requests, {} unanswered, {results}", one.requests, one.unanswered)
     }
 
     fn summary(output: &mut impl Write, summary: &SummaryRecord) -> io::Result<()> {

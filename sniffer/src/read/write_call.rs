@@ -102,7 +102,7 @@ impl Wanted {
                     self.adopted.retain(|(_, owner)| *owner != call.serial);
                 }
                 Event::Adopted { stream, call } => self.adopted.push((stream, call)),
-                Event::Stream { .. } | Event::Registration(_) => {}
+                Event::Stream { .. } | Event::Registration(_) | Event::Subscription(_) | Event::Exchange(_) => {}
             }
         }
     }

@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Deserializer, de};
 use thiserror::Error;
 
-use super::engine_config::{Tables, Timeouts, Workers};
+use super::engine_config::{Correlation, Tables, Timeouts, Workers};
 use crate::{limits, packets::MediaKept, retention::Bound};
 
 /// What is set.
@@ -46,6 +46,9 @@ pub struct Config {
     /// Pairs of addresses that are the same host: media announced at one is expected at the other too.
     #[serde(default)]
     pub nat_aliases: Vec<(IpAddr, IpAddr)>,
+    /// Which calls belong together.
+    #[serde(default)]
+    pub correlation: Correlation,
 }
 
 fn default_keep() -> u64 {

@@ -125,6 +125,47 @@ optional! {
     pending,
 }
 
+/// Which calls belong together: see `sniffer_core::engine::Correlation`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Correlation {
+    on: bool,
+    headers: Vec<String>,
+    by_number: bool,
+    window_ms: u32,
+    narrow_window_ms: u32,
+    refer_window_ms: u32,
+}
+
+impl Default for Correlation {
+    fn default() -> Self {
+        let defaults = engine::Correlation::default();
+        let millis = |time: Duration| u32::try_from(time.as_millis()).unwrap_or(u32::MAX);
+        Self {
+            on: defaults.is_on,
+            by_number: defaults.by_number,
+            window_ms: millis(defaults.window),
+            narrow_window_ms: millis(defaults.narrow_window),
+            refer_window_ms: millis(defaults.refer_window),
+            headers: defaults.headers,
+        }
+    }
+}
+
+impl Correlation {
+    fn settings(&self) -> engine::Correlation {
+        let millis = |millis: u32| Duration::from_millis(u64::from(millis));
+        engine::Correlation {
+            is_on: self.on,
+            headers: self.headers.clone(),
+            by_number: self.by_number,
+            window: millis(self.window_ms),
+            narrow_window: millis(self.narrow_window_ms),
+            refer_window: millis(self.refer_window_ms),
+        }
+    }
+}
+
 impl Config {
     /// How the engine is to work.
     #[must_use]
@@ -135,6 +176,7 @@ impl Config {
             timeouts: self.timeouts.over(defaults.timeouts),
             tables: self.tables.over(defaults.tables),
             nat_aliases: self.nat_aliases.clone(),
+            correlation: self.correlation.settings(),
             ..defaults
         }
     }
@@ -162,6 +204,14 @@ mod tests {
         assert_eq!((settings.tables.calls, settings.tables.streams), (7, defaults.tables.streams));
         assert_eq!(settings.nat_aliases, [("10.0.0.1".parse().unwrap(), "192.0.2.1".parse().unwrap())]);
         assert_eq!(parse("").unwrap().workers.get(), 1);
+        assert_eq!(parse("").unwrap().engine().correlation, defaults.correlation);
+        let config = parse(r#","correlation":{"on":false,"headers":["X-Trunk"],"window_ms":50}"#).unwrap();
+        let correlation = config.engine().correlation;
+        assert_eq!(
+            (correlation.is_on, correlation.headers, correlation.window),
+            (false, vec!["X-Trunk".to_owned()], Duration::from_millis(50))
+        );
+        assert!(correlation.by_number);
     }
 
     #[test]
@@ -174,6 +224,7 @@ mod tests {
             r#","tables":{"calls":0}"#,
             r#","tables":{"calls":4000000000}"#,
             r#","nat_aliases":[["10.0.0.1"]]"#,
+            r#","correlation":{"headers":"X-Trunk"}"#,
         ] {
             assert!(parse(more).is_err(), "{more}");
         }

@@ -423,7 +423,11 @@ mod tests {
             .iter()
             .filter_map(|event| match event {
                 Event::Call(call) => Some(call),
-                Event::Adopted { .. } | Event::Stream { .. } | Event::Registration(_) => None,
+                Event::Adopted { .. }
+                | Event::Stream { .. }
+                | Event::Registration(_)
+                | Event::Subscription(_)
+                | Event::Exchange(_) => None,
             })
             .collect();
         assert_eq!((calls.len(), seen.len()), (1, 2));

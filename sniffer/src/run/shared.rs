@@ -135,7 +135,7 @@ impl Shared {
                     continue;
                 }
                 // Streams without a call and registrations are shown while they are tracked; only calls are kept.
-                Event::Stream { .. } | Event::Registration(_) => continue,
+                Event::Stream { .. } | Event::Registration(_) | Event::Subscription(_) | Event::Exchange(_) => continue,
             };
             let mut recent = lock(&self.recent);
             if recent.len() == limits::RECENT_CALLS {

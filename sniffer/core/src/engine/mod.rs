@@ -3,22 +3,29 @@
 //! [`Engine`] is one of each, without threads: it runs each frame to completion, and time is what the frames say.
 
 mod call;
+mod correlation;
+mod exchange;
 mod flows;
 mod losses;
 mod media;
+mod methods;
 mod owner;
 mod registration;
 mod report;
 mod serial;
 mod settings;
 mod signalling;
+mod subscription;
+mod table;
 mod worker;
 
 use std::collections::BTreeMap;
 
 pub use self::{
     call::Side,
+    correlation::Correlation,
     media::{Collected, Expect, Learnt, Media, MediaCounters, Output, PacketUse},
+    methods::{MethodCounters, Methods, ResponseTime, Results},
     owner::Owner,
     serial::{CallSerial, StreamSerial},
     settings::{Settings, Tables, Timeouts},
@@ -30,7 +37,7 @@ use crate::{
     drops::Dropped,
     ingress,
     query::CallSummary,
-    record::{CallRecord, RegistrationRecord, StreamRecord},
+    record::{CallRecord, ExchangeRecord, RegistrationRecord, StreamRecord, SubscriptionRecord},
     sip,
     time::Timestamp,
 };
@@ -93,6 +100,10 @@ pub enum Event {
     },
     /// A registration has ended.
     Registration(Box<RegistrationRecord>),
+    /// A subscription has ended.
+    Subscription(Box<SubscriptionRecord>),
+    /// Requests outside of all these, when they fell silent or once an hour.
+    Exchange(Box<ExchangeRecord>),
 }
 
 /// A call with its streams.
@@ -137,6 +148,12 @@ pub struct EngineCounters {
     pub streams: u64,
     /// Registrations begun.
     pub registrations: u64,
+    /// Subscriptions begun.
+    pub subscriptions: u64,
+    /// Exchanges begun.
+    pub exchanges: u64,
+    /// What is counted of each SIP method.
+    pub methods: Methods,
     /// Entries given up early because their table was full.
     pub evicted: Evicted,
     /// What was put together from fragments and streams.
@@ -152,6 +169,10 @@ pub struct Evicted {
     pub calls: u64,
     /// Registrations.
     pub registrations: u64,
+    /// Subscriptions.
+    pub subscriptions: u64,
+    /// Exchanges, which are reported early.
+    pub exchanges: u64,
     /// RTP streams that waited for their SDP.
     pub pending_streams: u64,
 }
@@ -301,6 +322,11 @@ impl EngineCounters {
         self.registrations += counters.registrations;
         self.evicted.calls += counters.evicted_calls;
         self.evicted.registrations += counters.evicted_registrations;
+        self.evicted.subscriptions += counters.evicted_subscriptions;
+        self.evicted.exchanges += counters.evicted_exchanges;
+        self.subscriptions += counters.subscriptions;
+        self.exchanges += counters.exchanges;
+        self.methods = counters.methods.clone();
         for (&method, &count) in sip::Method::ALL.iter().zip(&counters.requests) {
             if count > 0 {
                 *self.sip_requests.entry(method).or_default() += count;
@@ -317,5 +343,7 @@ impl EngineCounters {
     }
 }
 
+#[cfg(test)]
+mod dialogs;
 #[cfg(test)]
 mod tests;

@@ -163,6 +163,8 @@ impl Owner {
                     self.commands.push_back(ToMedia::Collect(serial));
                 }
                 Action::Registration(record) => self.events.push_back(Event::Registration(record)),
+                Action::Subscription(record) => self.events.push_back(Event::Subscription(record)),
+                Action::Exchange(record) => self.events.push_back(Event::Exchange(record)),
             }
         }
     }
@@ -226,7 +228,7 @@ impl Owner {
 
     /// Ends all that is neither call nor stream.
     pub fn finish_registrations(&mut self) {
-        self.signalling.finish_registrations();
+        self.signalling.finish_registrations(self.now);
         self.settle();
     }
 
@@ -280,7 +282,7 @@ impl Owner {
 
     /// All registrations that are tracked.
     pub fn registrations(&self) -> impl Iterator<Item = RegistrationRecord> {
-        self.signalling.registrations()
+        self.signalling.registrations(self.now)
     }
 
     /// How many calls are in progress.
@@ -291,7 +293,7 @@ impl Owner {
 
     /// Adds what is counted of signalling.
     pub fn count(&self, counters: &mut EngineCounters) {
-        counters.add_signalling(self.signalling.counters());
+        counters.add_signalling(&self.signalling.counters());
         counters.lost_by_capture += self.losses.total();
     }
 

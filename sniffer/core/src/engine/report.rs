@@ -137,6 +137,9 @@ impl EngineCounters {
             streams: self.streams,
             registrations: self.registrations,
             sip_requests: requests.collect(),
+            methods: self.methods.records(),
+            subscriptions: self.subscriptions,
+            exchanges: self.exchanges,
             dropped: self.dropped.by_stage(),
             evicted: self.evicted.by_table(),
             joined: self.joined.by_kind(),
@@ -148,14 +151,19 @@ impl super::Evicted {
     /// The sum over all tables.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.calls + self.registrations + self.pending_streams
+        self.calls + self.registrations + self.subscriptions + self.exchanges + self.pending_streams
     }
 
     /// The counts that are not zero, by table.
     #[must_use]
     pub fn by_table(&self) -> BTreeMap<String, u64> {
-        let tables =
-            [("calls", self.calls), ("registrations", self.registrations), ("pending_streams", self.pending_streams)];
+        let tables = [
+            ("calls", self.calls),
+            ("registrations", self.registrations),
+            ("subscriptions", self.subscriptions),
+            ("exchanges", self.exchanges),
+            ("pending_streams", self.pending_streams),
+        ];
         tables.into_iter().filter(|&(_, count)| count > 0).map(|(table, count)| (table.to_owned(), count)).collect()
     }
 }

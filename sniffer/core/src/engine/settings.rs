@@ -2,6 +2,7 @@
 
 use std::{net::IpAddr, time::Duration};
 
+use super::Correlation;
 use crate::limits;
 
 /// How an engine is to work.
@@ -20,6 +21,8 @@ pub struct Settings {
     /// Pairs of addresses that are the same host, as on both sides of a NAT: media announced at one is expected at the
     /// other too, with the same port.
     pub nat_aliases: Vec<(IpAddr, IpAddr)>,
+    /// Which calls belong together.
+    pub correlation: Correlation,
 }
 
 /// After what silence, or what age, things are given up.

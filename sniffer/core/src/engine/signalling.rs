@@ -1,6 +1,10 @@
 //! The signalling half: SIP messages to calls and registrations, and the timers of both. It knows of media only what it
 //! is told with [`Signalling::active`], and decides which call a media endpoint belongs to.
 
+mod calls;
+mod links;
+mod others;
+
 use std::{
     cmp::Reverse,
     collections::{BinaryHeap, HashMap, VecDeque},
@@ -8,13 +12,21 @@ use std::{
 
 use foldhash::quality::FixedState;
 
-use super::{CallSerial, Expect, Settings, Side, call::Call, registration::Registration};
+use super::{
+    CallSerial, Expect, Settings,
+    call::{At, Call},
+    correlation::Correlator,
+    exchange::Exchange,
+    methods::Methods,
+    registration::Registration,
+    subscription::Subscription,
+    table::Table,
+};
 use crate::{
-    decode::{Datagram, Endpoint},
+    decode::{Datagram, Endpoint, Transport},
     limits,
     query::CallKey,
-    record::{CallRecord, RegistrationRecord},
-    sdp,
+    record::{CallRecord, ExchangeRecord, RegistrationRecord, SipTransport, SubscriptionRecord},
     sip::{Message, Method, StartLine},
     slab::{Id, Slab},
     time::Timestamp,
@@ -29,6 +41,10 @@ pub enum Action {
     Ended(Box<ClosedCall>),
     /// A registration is out of all tables.
     Registration(Box<RegistrationRecord>),
+    /// A subscription is out of all tables.
+    Subscription(Box<SubscriptionRecord>),
+    /// An exchange is out of all tables.
+    Exchange(Box<ExchangeRecord>),
 }
 
 /// A call as signalling tells it, without its media.
@@ -53,16 +69,28 @@ pub struct SignallingCounters {
     pub calls: u64,
     /// Registrations begun.
     pub registrations: u64,
+    /// Subscriptions begun.
+    pub subscriptions: u64,
+    /// Exchanges begun.
+    pub exchanges: u64,
     /// Calls given up early because their table was full.
     pub evicted_calls: u64,
     /// Registrations given up early because their table was full.
     pub evicted_registrations: u64,
+    /// Subscriptions given up early because their table was full.
+    pub evicted_subscriptions: u64,
+    /// Exchanges reported early because their table was full.
+    pub evicted_exchanges: u64,
+    /// What is counted of each method.
+    pub methods: Methods,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Timer {
     Call(Id),
     Registration(Id),
+    Subscription(Id),
+    Exchange(Id),
 }
 
 /// See the module's text.
@@ -74,9 +102,12 @@ pub struct Signalling {
     calls: Slab<Call>,
     call_ids: HashMap<Box<[u8]>, Id, FixedState>,
     call_order: VecDeque<Id>,
-    registrations: Slab<Registration>,
-    registration_ids: HashMap<Box<[u8]>, Id, FixedState>,
-    registration_order: VecDeque<Id>,
+    registrations: Table<Registration>,
+    subscriptions: Table<Subscription>,
+    exchanges: Table<Exchange>,
+    correlator: Correlator,
+    /// The key of the registration that is looked for.
+    key: Vec<u8>,
     /// Which call each announced media endpoint belongs to.
     endpoints: HashMap<Endpoint, CallSerial, FixedState>,
     timers: BinaryHeap<Reverse<(Timestamp, Timer)>>,
@@ -96,9 +127,11 @@ impl Signalling {
             calls: Slab::new(settings.tables.calls),
             call_ids: HashMap::with_hasher(hasher()),
             call_order: VecDeque::new(),
-            registrations: Slab::new(settings.tables.registrations),
-            registration_ids: HashMap::with_hasher(hasher()),
-            registration_order: VecDeque::new(),
+            registrations: Table::new(settings.tables.registrations, settings.hash_seed),
+            subscriptions: Table::new(limits::SUBSCRIPTIONS, settings.hash_seed),
+            exchanges: Table::new(limits::EXCHANGES, settings.hash_seed),
+            correlator: Correlator::new(&settings.correlation, settings.hash_seed),
+            key: Vec::new(),
             endpoints: HashMap::with_hasher(hasher()),
             timers: BinaryHeap::new(),
             actions: VecDeque::new(),
@@ -107,22 +140,34 @@ impl Signalling {
     }
 
     /// Takes a parsed message, and says whose it was.
-    pub fn message(&mut self, now: Timestamp, _datagram: &Datagram<'_>, message: &Message<'_>) -> Option<CallSerial> {
+    pub fn message(&mut self, now: Timestamp, datagram: &Datagram<'_>, message: &Message<'_>) -> Option<CallSerial> {
         self.now = now;
         self.counters.messages += 1;
-        let method = match message.start {
-            StartLine::Request { method, .. } => {
-                self.count(method);
-                method
-            }
-            StartLine::Response { .. } => message.cseq_method,
-        };
-        if method == Method::Register {
-            self.registration_message(message);
-            None
-        } else {
-            self.call_message(message, method)
+        if let StartLine::Request { method, .. } = message.start {
+            self.count(method);
         }
+        let at = At {
+            time: now,
+            source: datagram.source,
+            destination: datagram.destination,
+            // Systems that never fragment send zero.
+            ip_id: datagram.ip_id.filter(|&id| id != 0),
+            transport: match datagram.transport {
+                Transport::Udp => SipTransport::Udp,
+                Transport::Tcp => SipTransport::Tcp,
+                Transport::Sctp => SipTransport::Sctp,
+                Transport::WebSocket => SipTransport::WebSocket,
+            },
+        };
+        if message.method() == Method::Register {
+            self.registration_message(message, &at);
+            return None;
+        }
+        let call = self.call_message(message, &at);
+        if call.is_none() {
+            self.other_message(message, &at);
+        }
+        call
     }
 
     fn count(&mut self, method: Method) {
@@ -130,118 +175,6 @@ impl Signalling {
             if *known == method {
                 *count += 1;
             }
-        }
-    }
-
-    fn call_message(&mut self, message: &Message<'_>, method: Method) -> Option<CallSerial> {
-        let mut id = self.call_ids.get(message.call_id).copied();
-        if let Some(old) = id
-            && self.calls.get(old).is_some_and(|call| call.is_reused_by(message, self.now, &self.settings.timeouts))
-        {
-            self.remove_call(old);
-            id = None;
-        }
-        let id = match id {
-            Some(id) => id,
-            // Only an INVITE or an answer to one begins a call: the rest of a call that began before the capture is
-            // counted and nothing else.
-            None if method == Method::Invite => self.begin_call(message)?,
-            None => return None,
-        };
-        let now = self.now;
-        let call = self.calls.get_mut(id)?;
-        call.on(message, now);
-        let (serial, author) = (call.serial, call.author(message));
-        if sdp::is_sdp(message.content_type, message.body) {
-            self.announce(id, author, sdp::parse(message.body));
-        }
-        self.schedule_call(id);
-        Some(serial)
-    }
-
-    fn begin_call(&mut self, message: &Message<'_>) -> Option<Id> {
-        while self.calls.is_full() {
-            let oldest = self.call_order.pop_front()?;
-            if self.calls.get(oldest).is_some() {
-                self.counters.evicted_calls += 1;
-                self.remove_call(oldest);
-            }
-        }
-        // The serial holds the place, which is known once the call has one.
-        let id = self.calls.insert(Call::new(CallSerial::new(0, 0), message, self.now))?;
-        self.begun += 1;
-        if let Some(call) = self.calls.get_mut(id) {
-            call.serial = CallSerial::new(self.begun, id.place());
-        }
-        self.call_ids.insert(message.call_id.into(), id);
-        self.call_order.push_back(id);
-        if self.call_order.len() > self.settings.tables.calls.saturating_mul(2) {
-            let calls = &self.calls;
-            self.call_order.retain(|&id| calls.get(id).is_some());
-        }
-        self.counters.calls += 1;
-        Some(id)
-    }
-
-    /// Tells media what one side of a call announced.
-    fn announce(&mut self, id: Id, side: Side, announced: Vec<sdp::Media>) {
-        for media in announced {
-            let Some(call) = self.calls.get_mut(id) else { return };
-            let serial = call.serial;
-            if !call.announce(media.rtp) {
-                continue;
-            }
-            let takes = self.take_endpoint(media.rtp, serial);
-            self.actions.push_back(Action::Expect(Expect { call: serial, side, media, takes }));
-        }
-    }
-
-    /// Gives an endpoint to a call unless another that is alive has it: with a back-to-back user agent two calls announce
-    /// the same endpoints, and the streams stay together in the first. False when the other keeps it.
-    fn take_endpoint(&mut self, endpoint: Endpoint, serial: CallSerial) -> bool {
-        if let Some(&old) = self.endpoints.get(&endpoint)
-            && old != serial
-            && let Some(owner) = self.find(old)
-            && !owner.has_ended()
-            && owner.last_seen().after(self.settings.timeouts.endpoint_idle) > self.now
-        {
-            return false;
-        }
-        self.endpoints.insert(endpoint, serial);
-        true
-    }
-
-    /// The call with a serial.
-    fn find(&self, serial: CallSerial) -> Option<&Call> {
-        self.calls.get(self.calls.at(serial.place())?).filter(|call| call.serial == serial)
-    }
-
-    fn find_mut(&mut self, serial: CallSerial) -> Option<&mut Call> {
-        self.calls.get_mut(self.calls.at(serial.place())?).filter(|call| call.serial == serial)
-    }
-
-    /// Takes note that media of a call flowed in this second.
-    pub fn active(&mut self, serial: CallSerial, last: Timestamp) {
-        if let Some(call) = self.find_mut(serial) {
-            call.last_media = call.last_media.max(last);
-        }
-    }
-
-    /// Takes note that packets of a call were lost on the way to a sink.
-    pub fn lost_of(&mut self, serial: CallSerial, packets: u64) {
-        if let Some(call) = self.find_mut(serial) {
-            call.refused = call.refused.saturating_add(packets);
-        }
-    }
-
-    /// Sets the call's timer where it has none, or a later one than it needs. At most one timer of a call counts; one
-    /// that was overtaken is passed over when it comes.
-    fn schedule_call(&mut self, id: Id) {
-        let Some(call) = self.calls.get_mut(id) else { return };
-        let deadline = call.deadline(&self.settings.timeouts);
-        if call.timer.is_none_or(|timer| deadline < timer) {
-            call.timer = Some(deadline);
-            self.timers.push(Reverse((deadline, Timer::Call(id))));
         }
     }
 
@@ -262,89 +195,10 @@ impl Signalling {
             match timer {
                 Timer::Call(id) => self.call_timer(id, time),
                 Timer::Registration(id) => self.registration_timer(id),
+                Timer::Subscription(id) => self.subscription_timer(id),
+                Timer::Exchange(id) => self.exchange_timer(id),
             }
         }
-    }
-
-    fn call_timer(&mut self, id: Id, time: Timestamp) {
-        let now = self.now;
-        let Some(call) = self.calls.get_mut(id) else { return };
-        if call.timer != Some(time) {
-            return;
-        }
-        call.timer = None;
-        if call.deadline(&self.settings.timeouts) > now {
-            self.schedule_call(id);
-            return;
-        }
-        call.time_out(call.last_seen());
-        self.remove_call(id);
-    }
-
-    /// Takes a call out of all tables and reports it.
-    fn remove_call(&mut self, id: Id) {
-        let Some(call) = self.calls.remove(id) else { return };
-        if self.call_ids.get(&call.call_id) == Some(&id) {
-            self.call_ids.remove(&call.call_id);
-        }
-        for endpoint in &call.endpoints {
-            if self.endpoints.get(endpoint) == Some(&call.serial) {
-                self.endpoints.remove(endpoint);
-            }
-        }
-        self.actions.push_back(Action::Ended(Box::new(closed(&call))));
-    }
-
-    fn registration_message(&mut self, message: &Message<'_>) {
-        let id = match self.registration_ids.get(message.call_id) {
-            Some(&id) => id,
-            None => match self.begin_registration(message) {
-                Some(id) => id,
-                None => return,
-            },
-        };
-        let now = self.now;
-        if let Some(registration) = self.registrations.get_mut(id) {
-            registration.on(message, now);
-        }
-    }
-
-    fn begin_registration(&mut self, message: &Message<'_>) -> Option<Id> {
-        while self.registrations.is_full() {
-            let oldest = self.registration_order.pop_front()?;
-            if self.registrations.get(oldest).is_some() {
-                self.counters.evicted_registrations += 1;
-                self.remove_registration(oldest);
-            }
-        }
-        let registration = Registration::new(message, self.now);
-        let deadline = registration.deadline(&self.settings.timeouts);
-        let id = self.registrations.insert(registration)?;
-        self.registration_ids.insert(message.call_id.into(), id);
-        self.registration_order.push_back(id);
-        if self.registration_order.len() > limits::REGISTRATIONS.saturating_mul(2) {
-            let registrations = &self.registrations;
-            self.registration_order.retain(|&id| registrations.get(id).is_some());
-        }
-        self.timers.push(Reverse((deadline, Timer::Registration(id))));
-        self.counters.registrations += 1;
-        Some(id)
-    }
-
-    fn registration_timer(&mut self, id: Id) {
-        let Some(registration) = self.registrations.get(id) else { return };
-        let deadline = registration.deadline(&self.settings.timeouts);
-        if deadline > self.now {
-            self.timers.push(Reverse((deadline, Timer::Registration(id))));
-        } else {
-            self.remove_registration(id);
-        }
-    }
-
-    fn remove_registration(&mut self, id: Id) {
-        let Some(registration) = self.registrations.remove(id) else { return };
-        self.registration_ids.remove(&registration.call_id);
-        self.actions.push_back(Action::Registration(Box::new(registration.record())));
     }
 
     /// Ends all calls, in the order in which they began.
@@ -356,15 +210,6 @@ impl Signalling {
         }
     }
 
-    /// Ends all registrations, in the order in which they began.
-    pub fn finish_registrations(&mut self) {
-        let mut registrations: Vec<_> = self.registrations.iter().map(|(id, one)| (one.start, id)).collect();
-        registrations.sort_unstable();
-        for (_, id) in registrations {
-            self.remove_registration(id);
-        }
-    }
-
     /// The next thing to do.
     pub fn next_action(&mut self) -> Option<Action> {
         self.actions.pop_front()
@@ -372,18 +217,27 @@ impl Signalling {
 
     /// What is counted.
     #[must_use]
-    pub fn counters(&self) -> &SignallingCounters {
-        &self.counters
+    pub fn counters(&self) -> SignallingCounters {
+        SignallingCounters {
+            registrations: self.registrations.begun,
+            subscriptions: self.subscriptions.begun,
+            exchanges: self.exchanges.begun,
+            evicted_registrations: self.registrations.evicted,
+            evicted_subscriptions: self.subscriptions.evicted,
+            evicted_exchanges: self.exchanges.evicted,
+            ..self.counters.clone()
+        }
     }
 
     /// All calls that are tracked, as they are.
     pub fn calls(&self) -> impl Iterator<Item = ClosedCall> {
-        self.calls.iter().map(|(_, call)| closed(call))
+        let is_grouped = self.correlator.is_on();
+        self.calls.iter().map(move |(_, call)| closed(call, is_grouped))
     }
 
     /// A call that is tracked, as it is.
     pub fn call(&self, serial: CallSerial) -> Option<ClosedCall> {
-        self.find(serial).map(closed)
+        self.find(serial).map(|call| closed(call, self.correlator.is_on()))
     }
 
     /// Where a call that is tracked stands.
@@ -402,9 +256,9 @@ impl Signalling {
         self.calls.iter().filter(|(_, call)| !call.has_ended()).count()
     }
 
-    /// All registrations that are tracked, as they are.
-    pub fn registrations(&self) -> impl Iterator<Item = RegistrationRecord> {
-        self.registrations.iter().map(|(_, registration)| registration.record())
+    /// All registrations that are tracked, as they are at this time.
+    pub fn registrations(&self, now: Timestamp) -> impl Iterator<Item = RegistrationRecord> {
+        self.registrations.iter().map(move |registration| registration.record(now))
     }
 
     /// Entries of the tables: calls, Call-IDs, endpoints, timers.
@@ -414,6 +268,6 @@ impl Signalling {
     }
 }
 
-fn closed(call: &Call) -> ClosedCall {
-    ClosedCall { serial: call.serial, key: call.key(), record: call.record() }
+fn closed(call: &Call, is_grouped: bool) -> ClosedCall {
+    ClosedCall { serial: call.serial, key: call.key(), record: call.record(is_grouped) }
 }

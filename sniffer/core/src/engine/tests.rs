@@ -77,7 +77,7 @@ impl Scene {
             match event {
                 Event::Call(call) => calls.push(*call),
                 Event::Stream { record, .. } => streams.push(*record),
-                Event::Registration(_) | Event::Adopted { .. } => {}
+                Event::Registration(_) | Event::Subscription(_) | Event::Exchange(_) | Event::Adopted { .. } => {}
             }
         }
         let counters = self.engine.counters();

@@ -63,6 +63,8 @@ impl Run {
                 }
                 Event::Stream { record, .. } => check(&record),
                 Event::Registration(record) => assert!(serde_json::to_vec(&record).is_ok()),
+                Event::Subscription(record) => assert!(serde_json::to_vec(&record).is_ok()),
+                Event::Exchange(record) => assert!(serde_json::to_vec(&record).is_ok()),
                 Event::Adopted { .. } => {}
             }
         }

@@ -1,0 +1,331 @@
+//! One call as its signalling tells it: an INVITE with its retransmissions, rounds, forks and CANCEL races, what
+//! happens in its dialogs, and its end. Idempotent: the same message twice changes nothing but counters. Messages may be
+//! missing, doubled or out of order; time is what they carry.
+
+mod invite;
+mod parties;
+mod release;
+mod report;
+pub mod seen;
+mod session;
+mod side;
+pub mod texts;
+mod transfer;
+
+use std::time::Duration;
+
+use self::{
+    invite::Invite,
+    seen::{Seen, Sight},
+    session::Session,
+    texts::{Field, Texts},
+    transfer::Transfers,
+};
+pub use self::{
+    invite::replaced,
+    parties::{is_anonymous, number_and_domain},
+    seen::At,
+    side::Side,
+    transfer::{fragment_status, refer_target},
+};
+use super::{CallSerial, Timeouts, methods::Noted};
+use crate::{
+    decode::Endpoint,
+    limits,
+    query::CallKey,
+    record::{CallState, Correlated, SipTransport, Timeout},
+    sip::{Message, Method, StartLine, fields},
+    time::Timestamp,
+};
+
+/// A call being tracked.
+#[derive(Debug)]
+pub struct Call {
+    /// Its name, never used again.
+    pub serial: CallSerial,
+    /// The Call-ID as on the wire.
+    pub call_id: Box<[u8]>,
+    /// First message.
+    pub start: Timestamp,
+    /// Last signalling message.
+    pub last_message: Timestamp,
+    /// The earliest time at which the engine looks at this call.
+    pub timer: Option<Timestamp>,
+    /// The last sign of life in media, cut off to the second; zero when there was none.
+    pub last_media: Timestamp,
+    /// Messages or announcements of the call that found no place.
+    pub refused: u64,
+    /// Places announced for media, whether they are expected for this call or for another that has them.
+    pub endpoints: Vec<Endpoint>,
+    /// What other calls it belongs to; none when it is alone.
+    pub group: Option<Box<(CallKey, Correlated)>>,
+    /// Where the first message came from and went to, as the caller sees it.
+    pub caller: Endpoint,
+    /// See `caller`.
+    pub callee: Endpoint,
+    state: CallState,
+    answered: Option<Timestamp>,
+    end: Option<Timestamp>,
+    /// First 180 to 189.
+    rang: Option<Timestamp>,
+    final_status: Option<u16>,
+    invite: Invite,
+    session: Session,
+    texts: Texts,
+    seen: Seen,
+    transfers: Option<Box<Transfers>>,
+    release: release::Release,
+    /// The request that waits for its answer: CSeq number, method, when.
+    asked: Option<(u32, Method, Timestamp)>,
+    messages: u32,
+    retransmissions: u32,
+    copies: u32,
+    transport: SipTransport,
+}
+
+impl Call {
+    /// Begins a call with the first of its messages that was seen: an INVITE, or an answer to one.
+    pub fn new(serial: CallSerial, message: &Message<'_>, at: &At) -> Self {
+        let is_request = matches!(message.start, StartLine::Request { .. });
+        let (caller, callee) = if is_request { (at.source, at.destination) } else { (at.destination, at.source) };
+        let mut call = Self {
+            serial,
+            call_id: message.call_id.into(),
+            start: at.time,
+            last_message: at.time,
+            timer: None,
+            last_media: Timestamp::default(),
+            refused: 0,
+            endpoints: Vec::new(),
+            group: None,
+            caller,
+            callee,
+            state: CallState::Trying,
+            answered: None,
+            end: None,
+            rang: None,
+            final_status: None,
+            invite: Invite::new(message, at.time),
+            session: Session::default(),
+            texts: Texts::default(),
+            seen: Seen::default(),
+            transfers: None,
+            release: release::Release::default(),
+            asked: None,
+            messages: 0,
+            retransmissions: 0,
+            copies: 0,
+            transport: at.transport,
+        };
+        call.texts.put(Field::From, seen::uri(message.from));
+        call.texts.put(Field::To, seen::uri(message.to));
+        call
+    }
+
+    /// Takes a message of this call and says what it was to it.
+    pub fn on(&mut self, message: &Message<'_>, at: &At) -> Noted {
+        let branch = seen::branch(message);
+        let sight = self.seen.look(message, branch, at);
+        self.last_message = self.last_message.max(at.time);
+        match sight {
+            Sight::Copy => {
+                self.copies = self.copies.saturating_add(1);
+                return Noted { sight, response: None };
+            }
+            Sight::Retransmission => self.retransmissions = self.retransmissions.saturating_add(1),
+            Sight::New | Sight::OtherHop => {}
+        }
+        self.messages = self.messages.saturating_add(1);
+        let side = self.author(message);
+        self.invite.saw(side);
+        self.learn_party(message, side);
+        let is_new = sight == Sight::New;
+        match message.start {
+            StartLine::Request { method, .. } => self.request(method, message, branch, side, at, is_new),
+            StartLine::Response { status, .. } => self.response(status, message, side, at, is_new),
+        }
+        let response = if is_new { self.response_time(message, at.time) } else { None };
+        Noted { sight, response }
+    }
+
+    /// How long the last request waited, when this answers it finally; an INVITE, when this answers it at all.
+    fn response_time(&mut self, message: &Message<'_>, time: Timestamp) -> Option<Duration> {
+        let method = message.method();
+        match message.status() {
+            None if method != Method::Ack => self.asked = Some((message.cseq, method, time)),
+            Some(status) if status >= 200 || method == Method::Invite => {
+                if let Some((cseq, asked, since)) = self.asked
+                    && (cseq, asked) == (message.cseq, method)
+                {
+                    self.asked = None;
+                    return Some(time.since(since));
+                }
+            }
+            None | Some(_) => {}
+        }
+        None
+    }
+
+    fn request(&mut self, method: Method, message: &Message<'_>, branch: &[u8], side: Side, at: &At, is_new: bool) {
+        match method {
+            Method::Invite => self.invite_request(message, branch, side, at, is_new),
+            Method::Ack => self.ack(message),
+            Method::Bye => self.bye(message, side, at.time),
+            Method::Cancel => self.cancel(message, at),
+            Method::Prack | Method::Update | Method::Info => self.dialog_request(message, side, at.time, is_new),
+            Method::Refer => self.refer(message, side, at.time, is_new),
+            Method::Notify => self.notify(message, side),
+            Method::Register
+            | Method::Options
+            | Method::Subscribe
+            | Method::Message
+            | Method::Publish
+            | Method::Other => {}
+        }
+    }
+
+    fn response(&mut self, status: u16, message: &Message<'_>, side: Side, at: &At, is_new: bool) {
+        match message.cseq_method {
+            Method::Invite => self.invite_answer(status, message, at, is_new),
+            Method::Bye => self.bye_answer(status, message, side, at.time),
+            Method::Cancel => self.cancel_answer(status, at),
+            Method::Update => self.update_answer(status, message, side, at.time, is_new),
+            Method::Refer => self.refer_answer(status, message, side),
+            Method::Ack
+            | Method::Register
+            | Method::Options
+            | Method::Prack
+            | Method::Info
+            | Method::Subscribe
+            | Method::Notify
+            | Method::Message
+            | Method::Publish
+            | Method::Other => {}
+        }
+    }
+
+    /// Whose message this is: requests come from the From side, answers from the To side. Who sent the first INVITE is
+    /// the caller, also in a dialog that a box in between opens under the same Call-ID with a tag of its own.
+    pub fn author(&self, message: &Message<'_>) -> Side {
+        match message.start {
+            StartLine::Request { method: Method::Invite | Method::Cancel, .. } if seen::tag(message.to) == 0 => {
+                Side::Caller
+            }
+            StartLine::Request { .. } => self.invite.side_of(seen::tag(message.from)),
+            StartLine::Response { .. } => self.invite.side_of(seen::tag(message.from)).other(),
+        }
+    }
+
+    /// Says whether the end was seen. A refusal on the way behind a proxy is not the end yet.
+    pub fn has_ended(&self) -> bool {
+        self.end.is_some() && !self.release.is_tentative
+    }
+
+    /// The last sign of life, in signalling or media.
+    pub fn last_seen(&self) -> Timestamp {
+        self.last_message.max(self.last_media)
+    }
+
+    /// When the call is to be given up, if nothing more is seen of it.
+    pub fn deadline(&self, timeouts: &Timeouts) -> Timestamp {
+        self.quiet_until(timeouts).min(self.start.after(timeouts.call_longest))
+    }
+
+    fn quiet_until(&self, timeouts: &Timeouts) -> Timestamp {
+        if let Some(end) = self.end
+            && !self.release.is_tentative
+        {
+            // People type passwords: the next round may take a while, and is the same call.
+            let is_challenged = matches!(self.final_status, Some(401 | 407)) && self.answered.is_none();
+            return end.after(if is_challenged { timeouts.call_setup_idle } else { timeouts.call_linger });
+        }
+        if self.answered.is_none() && !self.invite.is_acknowledged() {
+            return self.last_seen().after(timeouts.call_setup_idle);
+        }
+        match self.session.expires() {
+            // RFC 4028, section 10: a session that nobody refreshed is over. Where media flows on, it was the refresh
+            // that was not seen.
+            Some(expires) if self.last_media > Timestamp::default() => {
+                expires.max(self.last_media.after(timeouts.endpoint_idle))
+            }
+            Some(expires) => expires,
+            None => self.last_seen().after(timeouts.call_idle),
+        }
+    }
+
+    /// Gives the call up at this time.
+    pub fn time_out(&mut self, now: Timestamp, timeouts: &Timeouts) {
+        self.release.is_tentative = false;
+        if self.end.is_some() {
+            return;
+        }
+        self.end = Some(self.last_seen().max(self.start));
+        let is_timed = self.state == CallState::InCall && self.session.expires().is_some();
+        self.release.timeout = Some(if self.start.after(timeouts.call_longest) <= now {
+            Timeout::Longest
+        } else if is_timed {
+            Timeout::SessionTimer
+        } else if self.state == CallState::InCall || self.invite.is_acknowledged() {
+            Timeout::Idle
+        } else {
+            Timeout::Setup
+        });
+        self.state = CallState::TimedOut;
+    }
+
+    /// Keeps a place announced for media. False when there are too many.
+    pub fn announce(&mut self, endpoint: Endpoint) -> bool {
+        if self.endpoints.contains(&endpoint) {
+            return true;
+        }
+        if self.endpoints.len() >= limits::ENDPOINTS_PER_CALL {
+            self.refused += 1;
+            return false;
+        }
+        if self.endpoints.len() < 2 {
+            self.endpoints.reserve_exact(1);
+        }
+        self.endpoints.push(endpoint);
+        true
+    }
+
+    /// Where the call stands.
+    pub fn state(&self) -> CallState {
+        self.state
+    }
+
+    /// The stable identity of the call.
+    pub fn key(&self) -> CallKey {
+        CallKey::new(self.start, &self.call_id_text())
+    }
+
+    /// The Call-ID as text.
+    pub fn call_id_text(&self) -> String {
+        fields::text(&self.call_id, limits::CALL_ID_BYTES)
+    }
+
+    /// The user part of the URI that From, or To, had in the first INVITE, and whether an INVITE still waits for a
+    /// ringing or an answer.
+    pub fn is_setting_up(&self) -> bool {
+        self.state == CallState::Trying && self.end.is_none()
+    }
+
+    /// When an INVITE outside the dialog was last seen.
+    pub fn last_invite(&self) -> Timestamp {
+        self.invite.last
+    }
+
+    /// A text of the call.
+    pub fn text(&self, field: Field) -> Option<&str> {
+        self.texts.get(field)
+    }
+
+    fn learn_party(&mut self, message: &Message<'_>, side: Side) {
+        parties::learn(&mut self.texts, message, side);
+    }
+}
+
+/// Whole milliseconds and their fraction, to the microsecond.
+fn millis(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1_000_000.0).round() / 1000.0
+}

@@ -1,0 +1,166 @@
+//! Calls: their messages, their media endpoints and their timers.
+
+use std::cmp::Reverse;
+
+use super::{Action, Signalling, Timer, closed};
+use crate::{
+    decode::Endpoint,
+    engine::{
+        CallSerial, Expect, Side,
+        call::{At, Call, seen::Sight},
+    },
+    sdp,
+    sip::{Message, Method},
+    slab::Id,
+    time::Timestamp,
+};
+
+impl Signalling {
+    /// Takes a message of a call; none when it belongs to none.
+    pub(super) fn call_message(&mut self, message: &Message<'_>, at: &At) -> Option<CallSerial> {
+        let mut id = self.call_ids.get(message.call_id).copied();
+        if let Some(old) = id
+            && self.calls.get(old).is_some_and(|call| call.is_reused_by(message, at.time, &self.settings.timeouts))
+        {
+            self.remove_call(old);
+            id = None;
+        }
+        let id = match id {
+            Some(id) => id,
+            // Only an INVITE or an answer to one begins a call: the rest of a call that began before the capture is
+            // counted and nothing else.
+            None if message.method() == Method::Invite => self.begin_call(message, at)?,
+            None => return None,
+        };
+        let call = self.calls.get_mut(id)?;
+        let noted = call.on(message, at);
+        let (serial, author) = (call.serial, call.author(message));
+        self.counters.methods.count(message, noted);
+        self.link(id, message, at, noted.sight);
+        if noted.sight != Sight::Copy
+            && let Some(body) = message.sdp()
+        {
+            self.announce(id, author, sdp::parse(body));
+        }
+        self.schedule_call(id);
+        Some(serial)
+    }
+
+    fn begin_call(&mut self, message: &Message<'_>, at: &At) -> Option<Id> {
+        while self.calls.is_full() {
+            let oldest = self.call_order.pop_front()?;
+            if self.calls.get(oldest).is_some() {
+                self.counters.evicted_calls += 1;
+                self.remove_call(oldest);
+            }
+        }
+        // The serial holds the place, which is known once the call has one.
+        let id = self.calls.insert(Call::new(CallSerial::new(0, 0), message, at))?;
+        self.begun += 1;
+        if let Some(call) = self.calls.get_mut(id) {
+            call.serial = CallSerial::new(self.begun, id.place());
+        }
+        self.call_ids.insert(message.call_id.into(), id);
+        self.call_order.push_back(id);
+        if self.call_order.len() > self.settings.tables.calls.saturating_mul(2) {
+            let calls = &self.calls;
+            self.call_order.retain(|&id| calls.get(id).is_some());
+        }
+        self.counters.calls += 1;
+        Some(id)
+    }
+
+    /// Tells media what one side of a call announced.
+    fn announce(&mut self, id: Id, side: Side, announced: Vec<sdp::Media>) {
+        for media in announced {
+            let Some(call) = self.calls.get_mut(id) else { return };
+            let serial = call.serial;
+            if !call.announce(media.rtp) {
+                continue;
+            }
+            let takes = self.take_endpoint(media.rtp, serial);
+            self.actions.push_back(Action::Expect(Expect { call: serial, side, media, takes }));
+        }
+    }
+
+    /// Gives an endpoint to a call unless another that is alive has it: with a back-to-back user agent two calls announce
+    /// the same endpoints, and the streams stay together in the first. False when the other keeps it.
+    fn take_endpoint(&mut self, endpoint: Endpoint, serial: CallSerial) -> bool {
+        if let Some(&old) = self.endpoints.get(&endpoint)
+            && old != serial
+            && let Some(owner) = self.find(old)
+            && !owner.has_ended()
+            && owner.last_seen().after(self.settings.timeouts.endpoint_idle) > self.now
+        {
+            return false;
+        }
+        self.endpoints.insert(endpoint, serial);
+        true
+    }
+
+    /// The call with a serial.
+    pub(super) fn find(&self, serial: CallSerial) -> Option<&Call> {
+        self.calls.get(self.calls.at(serial.place())?).filter(|call| call.serial == serial)
+    }
+
+    pub(super) fn find_mut(&mut self, serial: CallSerial) -> Option<&mut Call> {
+        self.calls.get_mut(self.calls.at(serial.place())?).filter(|call| call.serial == serial)
+    }
+
+    /// Takes note that media of a call flowed in this second.
+    pub fn active(&mut self, serial: CallSerial, last: Timestamp) {
+        if let Some(call) = self.find_mut(serial) {
+            call.last_media = call.last_media.max(last);
+        }
+    }
+
+    /// Takes note that packets of a call were lost on the way to a sink.
+    pub fn lost_of(&mut self, serial: CallSerial, packets: u64) {
+        if let Some(call) = self.find_mut(serial) {
+            call.refused = call.refused.saturating_add(packets);
+        }
+    }
+
+    /// Sets the call's timer where it has none, or a later one than it needs. At most one timer of a call counts; one
+    /// that was overtaken is passed over when it comes.
+    fn schedule_call(&mut self, id: Id) {
+        let Some(call) = self.calls.get_mut(id) else { return };
+        let deadline = call.deadline(&self.settings.timeouts);
+        if call.timer.is_none_or(|timer| deadline < timer) {
+            call.timer = Some(deadline);
+            self.timers.push(Reverse((deadline, Timer::Call(id))));
+        }
+    }
+
+    pub(super) fn call_timer(&mut self, id: Id, time: Timestamp) {
+        let now = self.now;
+        let Some(call) = self.calls.get_mut(id) else { return };
+        if call.timer != Some(time) {
+            return;
+        }
+        call.timer = None;
+        if call.deadline(&self.settings.timeouts) > now {
+            self.schedule_call(id);
+            return;
+        }
+        call.time_out(now, &self.settings.timeouts);
+        self.remove_call(id);
+    }
+
+    /// Takes a call out of all tables and reports it.
+    pub(super) fn remove_call(&mut self, id: Id) {
+        let Some(call) = self.calls.remove(id) else { return };
+        if self.call_ids.get(&call.call_id) == Some(&id) {
+            self.call_ids.remove(&call.call_id);
+        }
+        for endpoint in &call.endpoints {
+            if self.endpoints.get(endpoint) == Some(&call.serial) {
+                self.endpoints.remove(endpoint);
+            }
+        }
+        if let Some((group, _)) = call.group.as_deref() {
+            self.correlator.leave(*group, call.serial);
+        }
+        self.actions.push_back(Action::Ended(Box::new(closed(&call, self.correlator.is_on()))));
+    }
+}
