@@ -55,6 +55,11 @@ impl<K: Copy + Eq + Hash, V> Aging<K, V> {
     pub fn remove(&mut self, key: &K) -> Option<V> {
         self.young.remove(key).or_else(|| self.old.remove(key))
     }
+
+    /// All values, in no order; they do not count as used.
+    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
+        self.young.values_mut().chain(self.old.values_mut())
+    }
 }
 
 #[cfg(test)]

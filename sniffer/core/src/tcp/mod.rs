@@ -292,6 +292,8 @@ impl Tcp {
                 self.end(&key, tally, out);
             }
         }
+        // The others keep no bytes, so that nothing comes out; a frame may still wait for what its flow is taken for.
+        self.flows.values_mut().for_each(|flow| flow.settle(tally));
     }
 }
 

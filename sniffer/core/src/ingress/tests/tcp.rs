@@ -208,6 +208,25 @@ fn a_segment_that_the_capture_cut_is_a_hole() {
 }
 
 #[test]
+fn a_frame_that_waits_for_a_verdict_without_a_byte_kept_is_settled_at_the_end() {
+    // The length of the IP packet says more than there is.
+    let mut cut = frame(0, SYN, b"");
+    cut[2..4].copy_from_slice(&2000_u16.to_be_bytes());
+    let mut scene = Scene::new();
+    assert_eq!(scene.packet(&cut), Ok(Taken::Waiting));
+    assert_eq!((scene.ingress.tally().waiting, scene.ingress.bytes()), (1, 0));
+    scene.wait(3600);
+    scene.finish();
+    assert_eq!(scene.lost(Reason::Tcp), 1);
+    // A reset settles it too.
+    let mut scene = Scene::new();
+    assert_eq!(scene.packet(&cut), Ok(Taken::Waiting));
+    assert!(scene.packet(&frame(1980, RST, b"")).is_err());
+    assert_eq!((scene.ingress.tally().waiting, scene.lost(Reason::Tcp)), (0, 1));
+    scene.finish();
+}
+
+#[test]
 fn a_flood_of_connections_that_look_like_sip_stays_within_the_memory() {
     let settings = Settings { memory_bytes: 200_000, hash_seed: 1 };
     let mut scene = Scene::with(settings);
