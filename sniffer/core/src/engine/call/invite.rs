@@ -27,6 +27,8 @@ pub(super) struct Fork {
     tag: u32,
     pub(super) state: ForkState,
     pub(super) was_confirmed: bool,
+    /// Its answer was seen on the first hop. A proxy may change tags between hops: behind it the same answerer has another.
+    is_near: bool,
 }
 
 /// One INVITE outside the dialog and its final answer.
@@ -126,27 +128,29 @@ impl Invite {
         self.forks.iter_mut().find(|fork| fork.tag == tag)
     }
 
-    /// Says whether somebody who answered has not hung up.
-    pub(super) fn is_anyone_there(&self) -> bool {
-        self.forks.iter().any(|fork| fork.state == ForkState::Confirmed)
+    /// Says whether somebody who answered has not hung up; on the first hop, whether somebody whom it showed has not.
+    pub(super) fn is_anyone_there(&self, is_near: bool) -> bool {
+        self.forks.iter().any(|fork| fork.state == ForkState::Confirmed && (fork.is_near || !is_near))
     }
 
-    fn fork(&mut self, tag: u32, state: ForkState) {
+    fn fork(&mut self, tag: u32, state: ForkState, is_near: bool) {
         if tag == 0 {
             return;
         }
         let was_confirmed = state == ForkState::Confirmed;
+        let is_near = is_near && was_confirmed;
         let has_room = self.forks.len() < limits::FORKS;
         match self.fork_mut(tag) {
             Some(fork) => {
                 fork.was_confirmed |= was_confirmed;
+                fork.is_near |= is_near;
                 if fork.state == ForkState::Early {
                     fork.state = state;
                 }
             }
             None if has_room => {
                 self.forks.reserve_exact(1);
-                self.forks.push(Fork { tag, state, was_confirmed });
+                self.forks.push(Fork { tag, state, was_confirmed, is_near });
             }
             None => {}
         }
@@ -237,7 +241,7 @@ impl Call {
                     self.session.count_reliable(message);
                 }
                 if self.answered.is_none() && is_current {
-                    self.ringing(status, to, message, at.time);
+                    self.ringing(status, to, message, at);
                 }
             }
             200..=299 => self.accepted(status, to, by_caller, message, at, is_new),
@@ -252,13 +256,13 @@ impl Call {
         }
     }
 
-    fn ringing(&mut self, status: u16, to: u32, message: &Message<'_>, time: Timestamp) {
-        self.invite.fork(to, ForkState::Early);
+    fn ringing(&mut self, status: u16, to: u32, message: &Message<'_>, at: &At) {
+        self.invite.fork(to, ForkState::Early, self.is_on_first_hop(at));
         if self.state == CallState::Trying {
             self.state = CallState::Ringing;
         }
         if (180..190).contains(&status) {
-            self.rang.get_or_insert(time);
+            self.rang.get_or_insert(at.time);
         }
         self.invite.has_early_media |= !message.body.is_empty() && message.content_type.is_some();
     }
@@ -273,7 +277,7 @@ impl Call {
             self.invite.round(message.cseq, status);
         }
         if by_caller && message.cseq == self.invite.answered_cseq {
-            self.invite.fork(to, ForkState::Confirmed);
+            self.invite.fork(to, ForkState::Confirmed, self.is_on_first_hop(at));
         }
         // An answer that crossed the CANCEL wins; one seen after the BYE (another capture port) does not, unless it was
         // another fork that was told BYE.
@@ -321,6 +325,12 @@ impl Call {
     /// the caller never sees.
     pub(super) fn is_from_callee(&self, at: &At) -> bool {
         at.source.address == self.callee.address && at.destination.address == self.caller.address
+    }
+
+    /// Says whether a message goes between the two that the first INVITE went between.
+    pub(super) fn is_on_first_hop(&self, at: &At) -> bool {
+        let forth = at.source.address == self.caller.address && at.destination.address == self.callee.address;
+        forth || self.is_from_callee(at)
     }
 
     pub(super) fn ack(&mut self, message: &Message<'_>) {

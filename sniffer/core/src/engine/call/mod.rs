@@ -170,7 +170,7 @@ impl Call {
         match method {
             Method::Invite => self.invite_request(message, branch, side, at, is_new),
             Method::Ack => self.ack(message),
-            Method::Bye => self.bye(message, side, at.time),
+            Method::Bye => self.bye(message, side, at),
             Method::Cancel => self.cancel(message, at),
             Method::Prack | Method::Update | Method::Info => self.dialog_request(message, side, at.time, is_new),
             Method::Refer => self.refer(message, side, at.time, is_new),
@@ -187,7 +187,7 @@ impl Call {
     fn response(&mut self, status: u16, message: &Message<'_>, side: Side, at: &At, is_new: bool) {
         match message.cseq_method {
             Method::Invite => self.invite_answer(status, message, at, is_new),
-            Method::Bye => self.bye_answer(status, message, side, at.time),
+            Method::Bye => self.bye_answer(status, message, side, at),
             Method::Cancel => self.cancel_answer(status, at),
             Method::Update => self.update_answer(status, message, side, at.time, is_new),
             Method::Refer => self.refer_answer(status, message, side),

@@ -57,7 +57,8 @@ impl Release {
 }
 
 impl Call {
-    pub(super) fn bye(&mut self, message: &Message<'_>, side: Side, time: Timestamp) {
+    pub(super) fn bye(&mut self, message: &Message<'_>, side: Side, at: &At) {
+        let is_near = self.is_on_first_hop(at);
         self.release.bye = message.cseq;
         let other = match side {
             Side::Caller => tag(message.to),
@@ -65,26 +66,26 @@ impl Call {
         };
         if let Some(fork) = self.invite.fork_mut(other) {
             fork.state = ForkState::Ended;
-            if self.invite.is_anyone_there() {
+            if self.invite.is_anyone_there(is_near) {
                 // A surplus answer is hung up (RFC 3261, section 13.2.2.4); the call goes on with another.
                 return;
             }
         }
         let others_ring =
             self.answered.is_none() && self.invite.forks().iter().any(|fork| fork.state == ForkState::Early);
-        self.finish(CallState::Completed, time, Some(side), others_ring);
+        self.finish(CallState::Completed, at.time, Some(side), others_ring);
         self.release.learn_reason(message, &mut self.texts);
     }
 
     /// The answer to a BYE tells of a BYE that was not captured; a BYE refused for want of credentials ended nothing.
-    pub(super) fn bye_answer(&mut self, status: u16, message: &Message<'_>, side: Side, time: Timestamp) {
+    pub(super) fn bye_answer(&mut self, status: u16, message: &Message<'_>, side: Side, at: &At) {
         if status < 200 {
             return;
         }
         let asker = side.other();
         if !matches!(status, 401 | 407) {
             if self.end.is_none() {
-                self.bye(message, asker, time);
+                self.bye(message, asker, at);
             }
             return;
         }

@@ -1,7 +1,7 @@
 //! What a dialog has seen lately, so that a message is told apart from its retransmission (the sender repeats it), from
 //! its copy (two monitoring ports see one packet) and from itself one hop further on (a proxy passes it on).
 
-use std::hash::{BuildHasher, Hash, Hasher};
+use std::hash::{BuildHasher, Hash};
 
 use foldhash::fast::FixedState;
 
@@ -43,9 +43,7 @@ pub enum Sight {
 
 /// A number that stands for bytes: equal bytes, equal numbers.
 pub fn fingerprint(value: impl Hash) -> u32 {
-    let mut hasher = FixedState::with_seed(0x5ee).build_hasher();
-    value.hash(&mut hasher);
-    let hash = hasher.finish();
+    let hash = FixedState::with_seed(0x5ee).hash_one(value);
     let [a, b, c, d, e, f, g, h] = hash.to_be_bytes();
     u32::from_be_bytes([a, b, c, d]) ^ u32::from_be_bytes([e, f, g, h])
 }

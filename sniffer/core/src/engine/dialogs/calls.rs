@@ -72,6 +72,19 @@ fn several_answers_are_one_call_until_the_last_is_hung_up() {
 }
 
 #[test]
+fn a_proxy_that_changes_tags_between_its_hops_makes_no_second_answer() {
+    let mut scene = Scene::new();
+    scene.all(&["> INVITE 1 a -", "< 183 1 INVITE a far"]);
+    scene.ends = [(2, 5060), (3, 5060)];
+    scene.all(&["> INVITE 1 a -", "< 200 1 INVITE a far"]);
+    scene.ends = [(1, 5060), (2, 5060)];
+    scene.all(&["< 200 1 INVITE a near", "> ACK 1 a near", "> BYE 2 a near"]);
+    let end = scene.now();
+    let call = scene.only_call();
+    assert_eq!((call.state, call.end), (CallState::Completed, Some(end)));
+}
+
+#[test]
 fn credentials_and_other_addresses_are_rounds_of_one_call() {
     let mut scene = Scene::new();
     scene.say("> INVITE 1 a -");

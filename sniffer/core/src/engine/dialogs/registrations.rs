@@ -158,6 +158,6 @@ fn a_flood_of_odd_requests_is_bounded_and_counted() {
         );
         scene.frame([(1, 5060), (2, 5060)], text.as_bytes());
     }
-    assert_eq!(scene.engine.counters().evicted.exchanges, extra as u64);
+    assert_eq!(scene.engine.counters().evicted.exchanges, u64::try_from(extra).unwrap());
     assert_eq!(scene.end().exchanges.len(), limits::EXCHANGES + extra);
 }
