@@ -278,7 +278,13 @@ fn ask(socket: &Path) -> Option<Counters> {
     stream.read_exact(&mut body).ok()?;
     match serde_json::from_slice(&body).ok()? {
         Response::Counters(counters) => Some(*counters),
-        _ => None,
+        Response::Calls { .. }
+        | Response::Found { .. }
+        | Response::Call(_)
+        | Response::Capture { .. }
+        | Response::Storage(_)
+        | Response::Registrations { .. }
+        | Response::Error { .. } => None,
     }
 }
 

@@ -126,7 +126,7 @@ impl Workload {
             Self::Media => CallPlan {
                 start: millis(random.below(1000)),
                 talk: Duration::from_secs(10),
-                codec: if index % 2 == 0 { Codec::Pcma } else { Codec::Pcmu },
+                codec: if index.is_multiple_of(2) { Codec::Pcma } else { Codec::Pcmu },
                 caller_faults: faults(index, random),
                 callee_faults: faults(index, random),
                 ..plain

@@ -24,6 +24,7 @@ pub type DroppedByStage = BTreeMap<String, BTreeMap<String, u64>>;
 /// One line of `sniffer read --json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "made to be written at once; nobody keeps many")]
 pub enum Record {
     /// A call: one INVITE dialog with all its authentication rounds, re-INVITEs and retransmissions.
     Call(CallRecord),

@@ -29,7 +29,7 @@ pub struct Engines {
 #[derive(Debug)]
 enum Kind {
     One(Box<Mutex<Engine>>),
-    Many(Many),
+    Many(Box<Many>),
 }
 
 #[derive(Debug)]
@@ -116,12 +116,12 @@ impl Engines {
             mail: Mutex::new(VecDeque::new()),
         });
         Self {
-            kind: Kind::Many(Many {
+            kind: Kind::Many(Box::new(Many {
                 desks: desks.collect(),
                 owner: Mutex::new(Owner::new(&settings, workers)),
                 inbox: Mutex::new(VecDeque::new()),
                 bell: Condvar::new(),
-            }),
+            })),
         }
     }
 

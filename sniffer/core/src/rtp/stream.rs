@@ -43,6 +43,7 @@ pub struct Stream {
     timeline: Timeline,
     types: PayloadTypes,
     /// Packets of payload types without a known clock rate.
+    #[expect(clippy::box_collection, reason = "most streams have none, and a pointer is a third of a Vec")]
     early: Option<Box<Vec<Early>>>,
     /// What RTCP says of it while no call is known that it belongs to.
     pub rtcp: Option<Box<Session>>,
