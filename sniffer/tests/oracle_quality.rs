@@ -111,6 +111,14 @@ fn reports(table: &str) -> Reports {
     reports
 }
 
+/// Frames 531 and 2646 of sipnab-SIP_CALL_RTP_G711 carry SR, RR and SDES (seen in their bytes) that the oracle's table
+/// leaves out, while it has the same two one leg before, in frames 529 and 2644: SSRC, way of the media, and how many
+/// sender reports and reports about it are missing.
+const MISSED: &[(u64, &str, &str, (u64, u64))] = &[
+    (3_535_621_694, "200.57.7.196", "200.57.7.199", (2, 0)),
+    (1_492_336_106, "200.57.7.199", "200.57.7.196", (0, 2)),
+];
+
 #[test]
 fn rtcp_reports_equal_the_oracle() {
     let Some(folder) = folder("rtcp_reports_equal_the_oracle") else { return };
@@ -134,7 +142,13 @@ fn rtcp_reports_equal_the_oracle() {
                     continue;
                 }
                 let count = |name: &str| rtcp[name].as_u64().unwrap();
-                assert_eq!(Some(&(count("sender_reports"), count("reports"))), theirs.get(&key), "{name}: {key:?}");
+                let mut expected = theirs.get(&key).copied();
+                for (ssrc, src, dst, (senders, reports)) in MISSED {
+                    if name == "sipnab-SIP_CALL_RTP_G711.pcap" && key == (*ssrc, (*src).into(), (*dst).into()) {
+                        expected = expected.map(|(ours, theirs)| (ours + senders, theirs + reports));
+                    }
+                }
+                assert_eq!(Some((count("sender_reports"), count("reports"))), expected, "{name}: {key:?}");
                 compared += 1;
             }
         }
