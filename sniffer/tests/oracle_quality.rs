@@ -114,10 +114,8 @@ fn reports(table: &str) -> Reports {
 /// Frames 531 and 2646 of sipnab-SIP_CALL_RTP_G711 carry SR, RR and SDES (seen in their bytes) that the oracle's table
 /// leaves out, while it has the same two one leg before, in frames 529 and 2644: SSRC, way of the media, and how many
 /// sender reports and reports about it are missing.
-const MISSED: &[(u64, &str, &str, (u64, u64))] = &[
-    (3_535_621_694, "200.57.7.196", "200.57.7.199", (2, 0)),
-    (1_492_336_106, "200.57.7.199", "200.57.7.196", (0, 2)),
-];
+const MISSED: &[(u64, &str, &str, (u64, u64))] =
+    &[(3_535_621_694, "200.57.7.196", "200.57.7.199", (2, 0)), (1_492_336_106, "200.57.7.199", "200.57.7.196", (0, 2))];
 
 #[test]
 fn rtcp_reports_equal_the_oracle() {
