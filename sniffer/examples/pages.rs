@@ -17,7 +17,7 @@ pub fn write(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-#[allow(dead_code, reason = "the tests use the other function alone")]
+#[cfg_attr(test, expect(dead_code, reason = "the tests use the other function alone"))]
 fn main() -> io::Result<()> {
     let folder = std::env::args_os().nth(1).ok_or_else(|| io::Error::other("usage: pages FOLDER"))?;
     write(Path::new(&folder))

@@ -7,7 +7,6 @@ use std::{
     fs,
     io::Read,
     net::UdpSocket,
-    os::fd::OwnedFd,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
     time::Duration,
@@ -97,7 +96,7 @@ fn a_terminal_sees_how_far_reading_has_come() {
     assert!(child.wait().unwrap().success());
     drop(child);
     let mut shown = Vec::new();
-    let mut master = fs::File::from(OwnedFd::from(terminal.master));
+    let mut master = fs::File::from(terminal.master);
     // A terminal whose other end is closed gives an error at its end.
     let mut part = [0; 4096];
     while let Ok(count @ 1..) = master.read(&mut part) {

@@ -31,7 +31,7 @@ fn carried(name: &str, summary: &Value) -> Carried {
                 ("decode", "transport") => carried.other += count,
                 ("decode", "not_ip") => carried.not_ip += count,
                 ("decode", "fragment_expired") => carried.incomplete += count,
-                _ => panic!("{name}: {stage}, {reason}: {count}"),
+                _ => unreachable!("{name}: {stage}, {reason}: {count}"),
             }
         }
     }

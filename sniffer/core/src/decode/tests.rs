@@ -7,10 +7,9 @@ use super::*;
 
 /// The datagram in a frame.
 fn datagram(link: LinkType, frame: &[u8]) -> Result<Datagram<'_>, Reason> {
-    match decode(link, None, frame)? {
-        Found::Datagram(datagram) => Ok(datagram),
-        other => panic!("not a datagram: {other:?}"),
-    }
+    let found = decode(link, None, frame)?;
+    let Found::Datagram(datagram) = found else { panic!("not a datagram: {found:?}") };
+    Ok(datagram)
 }
 
 fn udp(payload: &[u8]) -> Vec<u8> {
@@ -145,11 +144,10 @@ fn copies_of_a_datagram_have_the_same_content_hash_and_others_another() {
 
 #[test]
 fn fragments_of_both_versions_are_recognised() {
-    let found = |packet: &[u8]| match decode(LinkType::RawIp, None, packet).unwrap() {
-        Found::Fragment(fragment) => {
-            (fragment.id, fragment.protocol, fragment.offset, fragment.more, fragment.payload.len())
-        }
-        other => panic!("{other:?}"),
+    let found = |packet: &[u8]| {
+        let found = decode(LinkType::RawIp, None, packet).unwrap();
+        let Found::Fragment(fragment) = found else { panic!("{found:?}") };
+        (fragment.id, fragment.protocol, fragment.offset, fragment.more, fragment.payload.len())
     };
     assert_eq!(found(&ipv4(17, 0x2000, &[1; 16])), (0x1234, 17, 0, true, 16));
     assert_eq!(found(&ipv4(17, 0x0002, &[1; 5])), (0x1234, 17, 16, false, 5));
