@@ -53,7 +53,7 @@ fn run(count: u32, damaged: bool) -> Vec<Stream> {
                 marker: false,
                 sequence: u16::try_from(sequence & 0xffff).unwrap_or(0),
                 timestamp: sequence.wrapping_mul(160),
-                ssrc: stream.key.ssrc,
+                ssrc: stream.key().ssrc,
             };
             let time = Timestamp::from_nanos(i64::from(number) * 20_000_000 + if damaged { delay } else { 0 });
             let packet = Packet { time, header, bytes: &bytes, dscp: 46, ip_id: Some(7) };

@@ -18,6 +18,8 @@ pub const ENDPOINTS_PER_CALL: usize = 64;
 pub const LEARNT_PER_CALL: usize = 8;
 /// Places per call where ICE or a NAT's other address lets media be expected, and places of its RTCP.
 pub const CANDIDATES_PER_CALL: usize = 48;
+/// Lists of payload types that calls share: the phones and trunks of a site are of some kinds.
+pub const SHARED_CODINGS: usize = 32;
 /// SIP messages that wait between a worker and the owner of signalling: a tenth of a second of 40,000 messages a second.
 pub const WORKER_MESSAGES: usize = 4096;
 /// Calls that are made into records at once when everything is ended: all of them would be as much memory again.
@@ -154,6 +156,8 @@ pub const ADDRESS_BYTES: usize = 46;
 pub const TAG_BYTES: usize = 128;
 /// Bytes of all texts of one call but From and To: identities, contacts, programs, diversions. Usual calls have 300.
 pub const CALL_TEXT_BYTES: usize = 2048;
+/// Bytes of texts that the first message of a call usually has: room for them is made at once.
+pub const CALL_TEXT_USUAL: usize = 256;
 /// Diversion or History-Info values kept of one INVITE: a call is forwarded some times, not a hundred times.
 pub const DIVERSIONS: usize = 8;
 /// Messages of a dialog that are remembered to tell retransmissions and copies apart. A call without surprises has
@@ -209,8 +213,8 @@ pub const CODEC_NAME_BYTES: usize = 32;
 /// Forward jump in sequence numbers that is taken for loss (RFC 3550, appendix A.1: MAX_DROPOUT).
 pub const MAX_DROPOUT: u16 = 3000;
 /// Packets behind the highest that are told apart as reordered or duplicate. RFC 3550 has 100 (MAX_MISORDER); seven
-/// words of 64 bits and the one being filled cost 64 bytes a stream and hold 9 s of audio, so that late copies are
-/// still recognised.
+/// words of 64 bits and the one being filled cost 64 bytes a damaged stream and hold 9 s of audio, so that late copies
+/// are still recognised.
 pub const REORDER_WINDOW: u16 = 448;
 /// Payload types counted apart in one stream: voice, comfort noise, events, a change of codec.
 pub const PAYLOAD_TYPES: usize = 4;

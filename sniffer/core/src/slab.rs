@@ -111,6 +111,18 @@ impl<T> Slab<T> {
         Some(value)
     }
 
+    /// The entry at a place, whichever it is.
+    #[inline]
+    pub fn peek(&self, place: u32) -> Option<&T> {
+        self.slot(place)?.value.as_ref()
+    }
+
+    /// The entry at a place, to change it.
+    #[inline]
+    pub fn peek_mut(&mut self, place: u32) -> Option<&mut T> {
+        self.slot_mut(place)?.value.as_mut()
+    }
+
     /// The id of the entry at a place; none when the place is free.
     pub fn at(&self, index: u32) -> Option<Id> {
         let slot = self.slot(index)?;
@@ -125,9 +137,90 @@ impl<T> Slab<T> {
     }
 }
 
+/// Entries at places that another table gives out.
+#[derive(Debug)]
+pub struct Places<T> {
+    pieces: Vec<Vec<Option<T>>>,
+    count: usize,
+}
+
+impl<T> Default for Places<T> {
+    fn default() -> Self {
+        Self { pieces: Vec::new(), count: 0 }
+    }
+}
+
+impl<T> Places<T> {
+    fn slot_mut(&mut self, place: u32) -> Option<&mut Option<T>> {
+        let (piece, offset) = split(place);
+        self.pieces.get_mut(piece)?.get_mut(offset)
+    }
+
+    /// The entry at a place.
+    #[inline]
+    pub fn get(&self, place: u32) -> Option<&T> {
+        let (piece, offset) = split(place);
+        self.pieces.get(piece)?.get(offset)?.as_ref()
+    }
+
+    /// The entry at a place, to change it.
+    pub fn get_mut(&mut self, place: u32) -> Option<&mut T> {
+        self.slot_mut(place)?.as_mut()
+    }
+
+    /// Puts an entry at a place; what was there is given back.
+    pub fn put(&mut self, place: u32, value: T) -> Option<T> {
+        let (piece, _) = split(place);
+        if piece >= self.pieces.len() {
+            self.pieces.resize_with(piece.saturating_add(1), Vec::new);
+        }
+        let entries = self.pieces.get_mut(piece)?;
+        if entries.is_empty() {
+            entries.reserve_exact(PIECE);
+            entries.resize_with(PIECE, || None);
+        }
+        let old = self.slot_mut(place)?.replace(value);
+        self.count = self.count.saturating_add(usize::from(old.is_none()));
+        old
+    }
+
+    /// Takes the entry at a place out.
+    pub fn take(&mut self, place: u32) -> Option<T> {
+        let old = self.slot_mut(place)?.take();
+        self.count = self.count.saturating_sub(usize::from(old.is_some()));
+        old
+    }
+
+    /// How many entries there are.
+    #[cfg(test)]
+    pub fn len(&self) -> usize {
+        self.count
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn entries_are_at_the_places_they_were_put_at() {
+        let mut places = Places::default();
+        assert_eq!(places.take(1000), None);
+        assert_eq!(places.get(1000), None);
+        for place in [1000, 3, 64, 63] {
+            assert_eq!(places.put(place, place), None);
+        }
+        assert_eq!(places.put(3, 33), Some(3));
+        assert_eq!(places.len(), 4);
+        assert_eq!(
+            (places.get(1000), places.get(3), places.get(4), places.get(2000)),
+            (Some(&1000), Some(&33), None, None)
+        );
+        *places.get_mut(64).unwrap() = 65;
+        assert_eq!(places.take(64), Some(65));
+        assert_eq!(places.take(64), None);
+        assert_eq!(places.len(), 3);
+    }
 
     #[test]
     fn an_old_id_does_not_find_the_entry_that_took_its_place() {

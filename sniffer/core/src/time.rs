@@ -1,23 +1,32 @@
 //! Points in time as packets carry them. Time is always a parameter here: this crate never reads a clock.
 
-use std::{fmt, time::Duration};
+use std::{fmt, num::NonZero, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// A point in time: nanoseconds since 1970-01-01T00:00:00Z. As text it is RFC 3339 in UTC with microseconds,
 /// for example `2005-01-14T17:58:02.965944Z`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Timestamp(i64);
+///
+/// Kept as the distance from the earliest time there is, which orders times as they are and leaves zero to
+/// `Option<Timestamp>`: each call and stream has several.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(NonZero<u64>);
+
+/// The distance of the epoch from the earliest time.
+const EPOCH: u64 = 1 << 63;
 
 impl Timestamp {
     /// Later than any packet: the time of a timer that is not set.
-    pub const NEVER: Self = Self(i64::MAX);
+    pub const NEVER: Self = Self::from_nanos(i64::MAX);
 
-    /// Makes a timestamp from nanoseconds since the epoch.
+    /// Makes a timestamp from nanoseconds since the epoch. The smallest number counts as the one above it.
     #[must_use]
     #[inline]
     pub const fn from_nanos(nanos: i64) -> Self {
-        Self(nanos)
+        match NonZero::new(nanos.cast_unsigned() ^ EPOCH) {
+            Some(distance) => Self(distance),
+            None => Self(NonZero::<u64>::MIN),
+        }
     }
 
     /// Makes a timestamp from whole seconds and nanoseconds since the epoch. A time beyond the year 2262 becomes
@@ -25,57 +34,70 @@ impl Timestamp {
     #[must_use]
     pub fn from_parts(seconds: u64, nanos: u64) -> Self {
         let total = u128::from(seconds) * 1_000_000_000 + u128::from(nanos);
-        Self(i64::try_from(total).unwrap_or(i64::MAX))
+        Self::from_nanos(i64::try_from(total).unwrap_or(i64::MAX))
     }
 
     /// Nanoseconds since the epoch.
     #[must_use]
     #[inline]
     pub const fn as_nanos(self) -> i64 {
-        self.0
+        (self.0.get() ^ EPOCH).cast_signed()
     }
 
     /// Whole microseconds since the epoch; zero for times before it.
     #[must_use]
     pub fn as_micros(self) -> u64 {
-        u64::try_from(self.0 / 1000).unwrap_or(0)
+        u64::try_from(self.as_nanos() / 1000).unwrap_or(0)
     }
 
     /// The second it lies in: this time with its fraction cut off.
     #[must_use]
     #[inline]
     pub fn second(self) -> Self {
-        Self(self.0.div_euclid(1_000_000_000).saturating_mul(1_000_000_000))
+        Self::from_nanos(self.as_nanos().div_euclid(1_000_000_000).saturating_mul(1_000_000_000))
     }
 
     /// The time that passed since `earlier`; zero when `earlier` is later.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
-        Duration::from_nanos(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+        Duration::from_nanos(u64::try_from(self.as_nanos().saturating_sub(earlier.as_nanos())).unwrap_or(0))
     }
 
     /// This time less a duration, bounded by the range of the type.
     #[must_use]
     pub fn before(self, duration: Duration) -> Self {
-        Self(self.0.saturating_sub(i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)))
+        Self::from_nanos(self.as_nanos().saturating_sub(i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)))
     }
 
     /// This time plus a duration, bounded by the range of the type.
     #[must_use]
     #[inline]
     pub fn after(self, duration: Duration) -> Self {
-        Self(self.0.saturating_add(i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)))
+        Self::from_nanos(self.as_nanos().saturating_add(i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)))
+    }
+}
+
+impl Default for Timestamp {
+    /// 1970-01-01T00:00:00Z.
+    fn default() -> Self {
+        Self::from_nanos(0)
+    }
+}
+
+impl fmt::Debug for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Timestamp").field(&self.as_nanos()).finish()
     }
 }
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Ok(nanos) = u64::try_from(self.0) {
+        if let Ok(nanos) = u64::try_from(self.as_nanos()) {
             let text = text_of(nanos / 1000);
             return f.write_str(str::from_utf8(&text).map_err(|_| fmt::Error)?);
         }
         // The range of 64-bit nanoseconds (1677 to 2262) lies within jiff's.
-        let time = jiff::Timestamp::from_nanosecond(i128::from(self.0)).map_err(|_| fmt::Error)?;
+        let time = jiff::Timestamp::from_nanosecond(i128::from(self.as_nanos())).map_err(|_| fmt::Error)?;
         write!(f, "{time:.6}")
     }
 }
@@ -114,13 +136,24 @@ impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         let time: jiff::Timestamp = text.parse().map_err(de::Error::custom)?;
-        i64::try_from(time.as_nanosecond()).map(Self).map_err(de::Error::custom)
+        i64::try_from(time.as_nanosecond()).map(Self::from_nanos).map_err(de::Error::custom)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_are_in_order_over_the_epoch_and_an_absent_one_takes_no_room() {
+        let nanos = [i64::MIN + 1, -1_000_000_001, -1, 0, 1, 1_790_000_000_123_456_789, i64::MAX];
+        let times = nanos.map(Timestamp::from_nanos);
+        assert_eq!(times.map(Timestamp::as_nanos), nanos);
+        assert!(times.is_sorted());
+        assert_eq!(Timestamp::from_nanos(i64::MIN), times[0]);
+        assert_eq!((times[3], format!("{:?}", times[1])), (Timestamp::default(), "Timestamp(-1000000001)".to_owned()));
+        assert_eq!(size_of::<Option<Timestamp>>(), size_of::<Timestamp>());
+    }
 
     #[test]
     fn a_time_is_rfc_3339_in_utc_with_microseconds() {

@@ -1,6 +1,7 @@
 //! The media half: RTP packets to streams, and streams to the calls that expect them; RTP that comes before its SDP, and
 //! RTP without any signalling. It knows of a call only its serial and what signalling told it to expect.
 
+mod places;
 mod rtcp;
 
 use std::{
@@ -10,19 +11,20 @@ use std::{
 
 use foldhash::quality::FixedState;
 
+use self::places::{CallMedia, Calls, Expectation, Rank};
 use super::{CallSerial, Settings, Side, StreamSerial, flows::Flows, report::stream_record};
 use crate::{
     codec,
     decode::{Datagram, Endpoint},
     drops::{Reason, Taken, Tally},
     limits,
-    record::{Direction, Encryption, StreamRecord},
+    record::{Direction, StreamRecord},
     rtcp::session::Session,
     rtp::{
         self, Header,
         stream::{Stream, StreamKey, Timing},
     },
-    sdp::{Codec, CodecName, Media as Announcement},
+    sdp::Media as Announcement,
     slab::{Id, Slab},
     time::Timestamp,
     udptl,
@@ -125,71 +127,32 @@ struct Tracked {
     stream: Stream,
     serial: StreamSerial,
     owner: Owner,
-    /// When its call is to hear again that media flows.
-    report_at: Timestamp,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Owner {
-    /// A call, whose table of streams names it.
-    Call(CallSerial),
-    /// Nobody yet: it waits for its SDP.
-    Pending,
-    /// Nobody, and it is reported all the same.
-    Free,
+    Call(Owned),
+    Nobody(Nobody),
 }
 
-/// Whom media to or from an endpoint belongs to.
-#[derive(Clone, Copy, Debug)]
-struct Expectation {
-    call: CallSerial,
-    side: Side,
-    rank: Rank,
-    /// It is announced for fax.
-    fax: bool,
-}
-
-/// How sure it is that media at an endpoint belongs to a call. Whoever announces an endpoint takes it from who did not.
+/// A call has it, and its table of streams names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Rank {
-    /// Where SDP says that media goes.
-    Announced,
-    /// Where SDP says that it may go (ICE), or the other address of the same host (NAT).
-    Candidate,
-    /// Where somebody sends from. It says nothing of where else that port sends: one port of a test machine may talk to
-    /// many calls.
-    Learnt,
-    /// RTCP alone.
-    Rtcp,
+struct Owned {
+    call: CallSerial,
+    /// When the call is to hear again that media flows.
+    report_at: Timestamp,
 }
 
-/// A place where one side of a call said it wants media.
-#[derive(Debug)]
-struct Announced {
-    rtp: Endpoint,
-    /// Those that do not mean what RFC 3551 says anyway: a call's memory is mostly this.
-    codecs: Box<[Coding]>,
-    encryption: Option<Encryption>,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Nobody {
+    /// It waits for its SDP.
+    Yet,
+    /// It is reported all the same.
+    Ever,
 }
 
-/// What timing and records need of a codec.
-#[derive(Debug)]
-struct Coding {
-    payload_type: u8,
-    clock_rate: u32,
-    name: CodecName,
-}
-
-/// What media knows of a call.
-#[derive(Debug, Default)]
-struct CallMedia {
-    announced: Vec<Announced>,
-    /// Places that are expected for this call besides the announced ones.
-    others: Vec<Endpoint>,
-    streams: Vec<(Id, Direction)>,
-    refused: u64,
-    rtcp: Option<Box<Session>>,
-}
+const PENDING: Owner = Owner::Nobody(Nobody::Yet);
+const FREE: Owner = Owner::Nobody(Nobody::Ever);
 
 /// See the module's text.
 #[derive(Debug)]
@@ -201,8 +164,7 @@ pub struct Media {
     begun: u64,
     streams: Slab<Tracked>,
     flows: Flows,
-    calls: HashMap<CallSerial, CallMedia, FixedState>,
-    expectations: HashMap<Endpoint, Expectation, FixedState>,
+    calls: Calls,
     pending: VecDeque<Id>,
     pending_streams: usize,
     pending_at: HashMap<Endpoint, Vec<Id>, FixedState>,
@@ -217,7 +179,6 @@ impl Media {
     /// Makes the media half of one worker.
     #[must_use]
     pub fn new(settings: &Settings, worker: u8) -> Self {
-        let hasher = || FixedState::with_seed(settings.hash_seed);
         Self {
             rtp_without_sip: settings.rtp_without_sip,
             settings: settings.clone(),
@@ -227,11 +188,10 @@ impl Media {
             streams: Slab::new(settings.tables.streams),
             flows: Flows::new(settings.hash_seed),
             due: Timestamp::NEVER,
-            calls: HashMap::with_hasher(hasher()),
-            expectations: HashMap::with_hasher(hasher()),
+            calls: Calls::new(settings.hash_seed),
             pending: VecDeque::new(),
             pending_streams: 0,
-            pending_at: HashMap::with_hasher(hasher()),
+            pending_at: HashMap::with_hasher(FixedState::with_seed(settings.hash_seed)),
             idle: BinaryHeap::new(),
             outputs: VecDeque::new(),
             tally: Tally::default(),
@@ -247,38 +207,45 @@ impl Media {
     pub fn rtp(&mut self, now: Timestamp, datagram: &Datagram<'_>, header: Header) -> Result<PacketUse, Reason> {
         self.now = now;
         let key = StreamKey { source: datagram.source, destination: datagram.destination, ssrc: header.ssrc };
-        let id = match self.flows.get(&key) {
-            Some(id) => id,
+        let place = match self.place(&key) {
+            Some(place) => place,
             None if self.expects_fax(datagram).is_some() && udptl::parse(datagram.payload).is_some() => {
                 return self.fax(now, datagram);
             }
-            None => self.begin_stream(key, datagram.vlan)?,
+            None => self.begin_stream(key, datagram.vlan)?.place(),
         };
-        let Some(tracked) = self.streams.get_mut(id) else { return Err(Reason::TooManyStreams) };
+        let Some(tracked) = self.streams.peek_mut(place) else { return Err(Reason::TooManyStreams) };
         let (calls, owner) = (&self.calls, tracked.owner);
         let Datagram { payload: bytes, dscp, ip_id, .. } = *datagram;
         let packet = rtp::Packet { time: now, header, bytes, dscp, ip_id };
         tracked.stream.on(&packet, |payload_type| timing(calls, owner, payload_type, key.destination));
         let stream = Some(tracked.serial);
-        match owner {
-            Owner::Call(call) => {
+        match &mut tracked.owner {
+            Owner::Call(Owned { call, report_at }) => {
+                let call = *call;
                 self.counters.rtp_packets += 1;
-                if now >= tracked.report_at && self.outputs.len() < limits::OUTPUTS {
+                if now >= *report_at && self.outputs.len() < limits::OUTPUTS {
                     let last = now.second();
-                    tracked.report_at = last.after(limits::ACTIVE_REPORT);
+                    *report_at = last.after(limits::ACTIVE_REPORT);
                     self.outputs.push_back(Output::Active { call, last });
                 }
                 Ok(PacketUse { taken: Taken::Delivered, call: Some(call), stream })
             }
-            Owner::Free => {
+            Owner::Nobody(Nobody::Ever) => {
                 self.counters.rtp_packets += 1;
                 Ok(PacketUse { taken: Taken::Delivered, call: None, stream })
             }
-            Owner::Pending => {
+            Owner::Nobody(Nobody::Yet) => {
                 self.tally.waiting += 1;
                 Ok(PacketUse { taken: Taken::Waiting, call: None, stream })
             }
         }
+    }
+
+    /// The place of the stream with this key.
+    #[inline]
+    fn place(&self, key: &StreamKey) -> Option<u32> {
+        self.flows.get(key, |place| self.streams.peek(place).is_some_and(|one| one.stream.is(key)))
     }
 
     /// Takes a packet shaped like UDPTL: it is fax where an SDP announced fax at one of its endpoints.
@@ -295,12 +262,12 @@ impl Media {
     /// The call that announced fax at one of the endpoints of a datagram.
     fn expects_fax(&self, datagram: &Datagram<'_>) -> Option<CallSerial> {
         let places = [datagram.destination, datagram.source];
-        places.iter().filter_map(|place| self.expectations.get(place)).find(|one| one.fax).map(|one| one.call)
+        places.iter().filter_map(|place| self.calls.expectation(place)).find(|one| one.fax).map(|one| one.call)
     }
 
     fn begin_stream(&mut self, key: StreamKey, vlan: Option<u16>) -> Result<Id, Reason> {
-        let to = self.expectations.get(&key.destination).copied();
-        let from = self.expectations.get(&key.source).copied();
+        let to = self.calls.expectation(&key.destination);
+        let from = self.calls.expectation(&key.source);
         let ends = to.map(|one| (one, one.side.receives())).into_iter().chain(from.map(|one| (one, one.side.sends())));
         // What comes from an announced endpoint belongs to the call too, wherever it goes.
         let of_rank = |rank| ends.clone().find(|(one, _)| one.rank == rank);
@@ -309,15 +276,16 @@ impl Media {
         let owner = owner.map(|(one, direction)| (one.call, direction));
         let stream = Stream::new(key, vlan, self.now);
         let Some((serial, direction)) = owner else {
-            return self.begin_pending(stream);
+            return self.begin_pending(key, stream);
         };
-        let call = self.calls.get_mut(&serial).ok_or(Reason::NoSignalling)?;
-        if call.streams.len() >= limits::STREAMS_PER_CALL || self.streams.is_full() {
-            call.refused += 1;
+        let call = self.calls.get_mut(serial).ok_or(Reason::NoSignalling)?;
+        if call.is_full() || self.streams.is_full() {
+            call.refused = call.refused.saturating_add(1);
             return Err(Reason::TooManyStreams);
         }
-        let id = self.insert(stream, Owner::Call(serial)).ok_or(Reason::TooManyStreams)?;
-        if let Some(call) = self.calls.get_mut(&serial) {
+        let owner = Owner::Call(Owned { call: serial, report_at: Timestamp::default() });
+        let id = self.insert(key, stream, owner).ok_or(Reason::TooManyStreams)?;
+        if let Some(call) = self.calls.get_mut(serial) {
             call.add(id, direction);
         }
         self.counters.streams += 1;
@@ -344,28 +312,22 @@ impl Media {
     /// Expects media at a place that nobody has, and that the call did not announce; at most `most` of them. What waits
     /// there is adopted.
     fn expect_also(&mut self, endpoint: Endpoint, expectation: Expectation, most: usize) -> bool {
-        let Some(known) = self.calls.get_mut(&expectation.call) else { return false };
-        if self.expectations.contains_key(&endpoint) || known.others.len() >= most {
-            return false;
-        }
-        known.others.push(endpoint);
-        self.expectations.insert(endpoint, expectation);
-        if expectation.rank != Rank::Rtcp {
+        let expects = self.calls.expect_also(endpoint, expectation, most);
+        if expects && expectation.rank != Rank::Rtcp {
             self.adopt_pending(endpoint, expectation);
         }
-        true
+        expects
     }
 
-    fn insert(&mut self, stream: Stream, owner: Owner) -> Option<Id> {
-        let key = stream.key;
+    fn insert(&mut self, key: StreamKey, stream: Stream, owner: Owner) -> Option<Id> {
         let serial = StreamSerial::new(self.begun.saturating_add(1), self.worker);
-        let id = self.streams.insert(Tracked { stream, serial, owner, report_at: Timestamp::default() })?;
+        let id = self.streams.insert(Tracked { stream, serial, owner })?;
         self.begun += 1;
-        self.flows.insert(&key, id);
+        self.flows.insert(&key, id.place());
         Some(id)
     }
 
-    fn begin_pending(&mut self, stream: Stream) -> Result<Id, Reason> {
+    fn begin_pending(&mut self, key: StreamKey, stream: Stream) -> Result<Id, Reason> {
         while self.pending_streams >= self.settings.tables.pending
             && let Some(oldest) = self.pending.pop_front()
         {
@@ -373,8 +335,7 @@ impl Media {
                 self.counters.evicted_pending += 1;
             }
         }
-        let key = stream.key;
-        let id = self.insert(stream, Owner::Pending).ok_or(Reason::TooManyStreams)?;
+        let id = self.insert(key, stream, PENDING).ok_or(Reason::TooManyStreams)?;
         for endpoint in [key.source, key.destination] {
             self.pending_at.entry(endpoint).or_default().push(id);
         }
@@ -387,11 +348,11 @@ impl Media {
     /// Ends the wait of a stream that nobody announced: it becomes a stream of its own, or its packets are dropped.
     /// False when it waits no more.
     fn release_pending(&mut self, id: Id, reason: Reason) -> bool {
-        let Some(tracked) = self.streams.get_mut(id).filter(|one| one.owner == Owner::Pending) else { return false };
-        let (key, packets) = (tracked.stream.key, tracked.stream.packets());
+        let Some(tracked) = self.streams.get_mut(id).filter(|one| one.owner == PENDING) else { return false };
+        let (key, packets) = (tracked.stream.key(), tracked.stream.packets());
         let keeps = self.rtp_without_sip && is_plausible(&tracked.stream);
         if keeps {
-            tracked.owner = Owner::Free;
+            tracked.owner = FREE;
             tracked.stream.resolve(|payload_type| codec::static_type(payload_type).map(Timing::of));
             let deadline = tracked.stream.last.after(self.settings.timeouts.stream_idle);
             self.idle.push(Reverse((deadline, id)));
@@ -428,7 +389,7 @@ impl Media {
     /// Takes a stream out of the tables.
     fn forget_stream(&mut self, id: Id) -> Option<Tracked> {
         let tracked = self.streams.remove(id)?;
-        self.flows.remove(&tracked.stream.key, id);
+        self.flows.remove(&tracked.stream.key(), id.place());
         Some(tracked)
     }
 
@@ -442,7 +403,7 @@ impl Media {
     fn next_due(&self) -> Timestamp {
         let pending = self.pending.front().map_or(Timestamp::NEVER, |&id| {
             // One that waits no more is taken off the queue at once.
-            let waiting = self.streams.get(id).filter(|one| one.owner == Owner::Pending);
+            let waiting = self.streams.get(id).filter(|one| one.owner == PENDING);
             waiting.map_or(Timestamp::default(), |one| one.stream.first.after(self.settings.timeouts.pending))
         });
         let idle = self.idle.peek().map_or(Timestamp::NEVER, |&Reverse((time, _))| time);
@@ -453,7 +414,7 @@ impl Media {
     pub fn advance(&mut self, now: Timestamp) {
         self.now = now;
         while let Some(&id) = self.pending.front() {
-            let waiting = self.streams.get(id).filter(|one| one.owner == Owner::Pending);
+            let waiting = self.streams.get(id).filter(|one| one.owner == PENDING);
             if waiting.is_some_and(|one| one.stream.first.after(self.settings.timeouts.pending) > now) {
                 break;
             }
@@ -477,7 +438,7 @@ impl Media {
     }
 
     fn end_free(&mut self, id: Id) {
-        if self.streams.get(id).is_none_or(|one| one.owner != Owner::Free) {
+        if self.streams.get(id).is_none_or(|one| one.owner != FREE) {
             return;
         }
         let Some(tracked) = self.forget_stream(id) else { return };
@@ -495,7 +456,8 @@ impl Media {
 
     /// Ends all streams without a call, in the order in which they began.
     pub fn finish(&mut self) {
-        let mut streams: Vec<_> = self.streams.iter().map(|(id, one)| (one.stream.first, one.stream.key, id)).collect();
+        let mut streams: Vec<_> =
+            self.streams.iter().map(|(id, one)| (one.stream.first, one.stream.key(), id)).collect();
         streams.sort_unstable();
         for (_, _, id) in streams {
             self.end_free(id);
@@ -508,7 +470,7 @@ impl Media {
         let Expect { call, side, media, takes } = expect;
         let (announced, fax) = (media.rtp, media.is_fax());
         let others = self.other_places(&media);
-        self.calls.entry(call).or_default().announce(media);
+        self.calls.announce(call, &media);
         if takes {
             let expectation = Expectation { call, side, rank: Rank::Announced, fax };
             self.take_endpoint(announced, expectation);
@@ -518,10 +480,10 @@ impl Media {
             self.expect_also(endpoint, Expectation { call, side, rank, fax }, limits::CANDIDATES_PER_CALL);
         }
         let (calls, streams) = (&self.calls, &mut self.streams);
-        let Some(known) = calls.get(&call) else { return };
-        for &(id, _) in &known.streams {
+        let Some(known) = calls.get(call) else { return };
+        for (id, _) in known.streams() {
             if let Some(tracked) = streams.get_mut(id) {
-                let destination = tracked.stream.key.destination;
+                let destination = tracked.stream.key().destination;
                 tracked.stream.resolve(|payload_type| known.codec(payload_type, destination).map(Timing::of));
             }
         }
@@ -546,16 +508,16 @@ impl Media {
 
     /// Gives an endpoint to a call. The same addresses with the same SSRC in the next call are another stream.
     fn take_endpoint(&mut self, endpoint: Endpoint, expectation: Expectation) {
-        let Some(old) = self.expectations.insert(endpoint, expectation) else { return };
+        let Some(old) = self.calls.take_endpoint(endpoint, expectation) else { return };
         if old.rank != Rank::Announced || old.call == expectation.call {
             return;
         }
-        let Some(owner) = self.calls.get(&old.call) else { return };
-        for &(id, _) in &owner.streams {
-            if let Some(key) = self.streams.get(id).map(|one| one.stream.key)
+        let Some(owner) = self.calls.get(old.call) else { return };
+        for (id, _) in owner.streams() {
+            if let Some(key) = self.streams.get(id).map(|one| one.stream.key())
                 && (key.source == endpoint || key.destination == endpoint)
             {
-                self.flows.remove(&key, id);
+                self.flows.remove(&key, id.place());
             }
         }
     }
@@ -565,19 +527,15 @@ impl Media {
     fn adopt_pending(&mut self, endpoint: Endpoint, expectation: Expectation) {
         let Expectation { call: serial, side, rank, .. } = expectation;
         for id in self.pending_at.get(&endpoint).cloned().unwrap_or_default() {
-            let Some(call) = self.calls.get_mut(&serial) else { return };
-            if call.streams.len() >= limits::STREAMS_PER_CALL {
-                return;
-            }
-            let Some(tracked) = self.streams.get_mut(id).filter(|one| one.owner == Owner::Pending) else { continue };
-            let key = tracked.stream.key;
+            let Some(call) = self.calls.get_mut(serial).filter(|call| !call.is_full()) else { return };
+            let Some(tracked) = self.streams.get_mut(id).filter(|one| one.owner == PENDING) else { continue };
+            let key = tracked.stream.key();
             if rank == Rank::Learnt && key.destination != endpoint {
                 continue;
             }
             let direction: Direction = if key.destination == endpoint { side.receives() } else { side.sends() };
-            tracked.owner = Owner::Call(serial);
             let last = tracked.stream.last.second();
-            tracked.report_at = last.after(limits::ACTIVE_REPORT);
+            tracked.owner = Owner::Call(Owned { call: serial, report_at: last.after(limits::ACTIVE_REPORT) });
             call.add(id, direction);
             let (stream, packets) = (tracked.serial, tracked.stream.packets());
             self.outputs.push_back(Output::Adopted { stream, call: serial });
@@ -591,27 +549,26 @@ impl Media {
     /// The streams of a call as they are.
     #[must_use]
     pub fn look(&self, call: CallSerial) -> Collected {
-        let Some(known) = self.calls.get(&call) else { return Collected::default() };
-        let streams = known.streams.iter().filter_map(|&(id, direction)| {
+        self.calls.get(call).map_or_else(Collected::default, |known| self.collected(known))
+    }
+
+    fn collected(&self, known: &CallMedia) -> Collected {
+        let streams = known.streams().filter_map(|(id, direction)| {
             let stream = &self.streams.get(id)?.stream;
-            let codec = stream.main_type().and_then(|main| known.codec(main.number(), stream.key.destination));
+            let key = stream.key();
+            let codec = stream.main_type().and_then(|main| known.codec(main.number(), key.destination));
             let mut record = stream_record(stream, codec, Some(direction));
-            record.encryption = known.encryption(stream.key);
+            record.encryption = known.encryption(key.source, key.destination);
             Some(record)
         });
-        Collected { streams: streams.collect(), refused: known.refused, rtcp: known.rtcp.clone() }
+        Collected { streams: streams.collect(), refused: known.refused.into(), rtcp: known.rtcp.clone() }
     }
 
     /// Takes a call out of all tables.
     pub fn collect(&mut self, call: CallSerial) -> Collected {
-        let collected = self.look(call);
-        let Some(known) = self.calls.remove(&call) else { return collected };
-        for endpoint in known.announced.iter().map(|one| &one.rtp).chain(&known.others) {
-            if self.expectations.get(endpoint).is_some_and(|expectation| expectation.call == call) {
-                self.expectations.remove(endpoint);
-            }
-        }
-        for (id, _) in known.streams {
+        let Some(known) = self.calls.remove(call) else { return Collected::default() };
+        let collected = self.collected(&known);
+        for (id, _) in known.streams() {
             self.forget_stream(id);
         }
         collected
@@ -650,11 +607,12 @@ impl Media {
     /// Entries of all tables, which is what memory grows with.
     #[cfg(test)]
     pub(super) fn sizes(&self) -> MediaSizes {
+        let (calls, expectations) = self.calls.sizes();
         MediaSizes {
             streams: self.streams.len(),
             keys: self.flows.len(),
-            calls: self.calls.len(),
-            expectations: self.expectations.len(),
+            calls,
+            expectations,
             pending_at: self.pending_at.len(),
         }
     }
@@ -671,70 +629,11 @@ pub(super) struct MediaSizes {
     pub pending_at: usize,
 }
 
-impl CallMedia {
-    fn add(&mut self, stream: Id, direction: Direction) {
-        if self.streams.len() < 2 {
-            self.streams.reserve_exact(1);
-        }
-        self.streams.push((stream, direction));
-    }
-
-    /// Keeps a place announced for media; signalling bounds how many there are.
-    fn announce(&mut self, media: Announcement) {
-        let encryption = self::rtcp::encryption(media.security);
-        match self.announced.iter_mut().find(|known| known.rtp == media.rtp) {
-            Some(known) => {
-                known.add(media.codecs);
-                known.encryption = encryption.or(known.encryption);
-            }
-            None => {
-                let mut announced = Announced { rtp: media.rtp, codecs: Box::default(), encryption };
-                announced.add(media.codecs);
-                // Two sides, seldom more: room for exactly what is there.
-                self.announced.reserve_exact(1);
-                self.announced.push(announced);
-            }
-        }
-    }
-
-    /// What a payload type means in a stream: by the SDP of the side that receives it, else of either side, else by
-    /// RFC 3551.
-    fn codec(&self, payload_type: u8, destination: Endpoint) -> Option<(&str, u32)> {
-        let receiver = self.announced.iter().filter(|announced| announced.rtp == destination);
-        let mut codecs = receiver.chain(&self.announced).flat_map(|announced| &announced.codecs);
-        codecs
-            .find(|codec| codec.payload_type == payload_type)
-            .map(|codec| (codec.name.as_str(), codec.clock_rate))
-            .or_else(|| codec::static_type(payload_type))
-    }
-}
-
-impl Announced {
-    fn add(&mut self, codecs: Vec<Codec>) {
-        let mut all = std::mem::take(&mut self.codecs).into_vec();
-        for Codec { payload_type, name, clock_rate, .. } in codecs {
-            let has_room = all.len() < limits::SDP_CODECS;
-            match all.iter_mut().find(|old| old.payload_type == payload_type) {
-                Some(old) => *old = Coding { payload_type, clock_rate, name },
-                None if codec::static_type(payload_type) == Some((name.as_str(), clock_rate)) => {}
-                None if has_room => all.push(Coding { payload_type, clock_rate, name }),
-                None => {}
-            }
-        }
-        self.codecs = all.into_boxed_slice();
-    }
-}
-
 /// How a payload type is timed, by the call's SDP or by RFC 3551.
-fn timing(
-    calls: &HashMap<CallSerial, CallMedia, FixedState>,
-    owner: Owner,
-    payload_type: u8,
-    destination: Endpoint,
-) -> Option<Timing> {
+fn timing(calls: &Calls, owner: Owner, payload_type: u8, destination: Endpoint) -> Option<Timing> {
     match owner {
-        Owner::Call(call) => calls.get(&call)?.codec(payload_type, destination).map(Timing::of),
-        Owner::Pending | Owner::Free => codec::static_type(payload_type).map(Timing::of),
+        Owner::Call(Owned { call, .. }) => calls.get(call)?.codec(payload_type, destination).map(Timing::of),
+        Owner::Nobody(_) => codec::static_type(payload_type).map(Timing::of),
     }
 }
 

@@ -171,7 +171,7 @@ impl super::Evicted {
 /// A stream as a record: `codec` is the name and clock rate of its main payload type. Whose it is, is filled in when it is
 /// joined with its call.
 pub(super) fn stream_record(stream: &Stream, codec: Option<(&str, u32)>, direction: Option<Direction>) -> StreamRecord {
-    let key = stream.key;
+    let key = stream.key();
     let payload_type = stream.main_type().map_or(0, |main| main.number());
     let mut record = StreamRecord {
         ssrc: key.ssrc,
@@ -188,7 +188,7 @@ pub(super) fn stream_record(stream: &Stream, codec: Option<(&str, u32)>, directi
     };
     quality::stream::fill(&mut record, stream, codec);
     let way = (key.source.address, key.destination.address);
-    if let Some(source) = stream.rtcp.as_ref().and_then(|session| session.get(key.ssrc, Some(way))) {
+    if let Some(source) = stream.rtcp().and_then(|session| session.get(key.ssrc, Some(way))) {
         record.rtcp = Some(Box::new(quality::call::rtcp_record(source, record.clock_rate)));
     }
     record

@@ -1,12 +1,14 @@
 //! Names of calls and streams that are never used twice while the process runs.
 
+use std::num::NonZero;
+
 /// A call. Serials grow in the order in which calls began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CallSerial(u64);
+pub struct CallSerial(NonZero<u64>);
 
 /// A stream. Streams have serials of their own, also before anybody knows whose they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct StreamSerial(u64);
+pub struct StreamSerial(NonZero<u64>);
 
 /// Bits of a call's serial that are its place in the table: a serial finds its call without a search. 40 bits are left
 /// for the count, 34 years of 1,000 calls a second.
@@ -18,18 +20,19 @@ impl CallSerial {
     /// The serial of the call that is the `count`th, counted from 1, and has this place in its table.
     #[must_use]
     pub(super) fn new(count: u64, place: u32) -> Self {
-        Self((count << PLACE_BITS) | (u64::from(place) & ((1 << PLACE_BITS) - 1)))
+        let serial = (count.max(1) << PLACE_BITS) | (u64::from(place) & ((1 << PLACE_BITS) - 1));
+        Self(NonZero::new(serial).unwrap_or(NonZero::<u64>::MIN))
     }
 
     /// The place in the table of calls.
     pub(super) fn place(self) -> u32 {
-        u32::try_from(self.0 & ((1 << PLACE_BITS) - 1)).unwrap_or(u32::MAX)
+        u32::try_from(self.get() & ((1 << PLACE_BITS) - 1)).unwrap_or(u32::MAX)
     }
 
     /// As a number.
     #[must_use]
     pub fn get(self) -> u64 {
-        self.0
+        self.0.get()
     }
 }
 
@@ -37,13 +40,14 @@ impl StreamSerial {
     /// The serial of the `count`th stream of a worker, counted from 1.
     #[must_use]
     pub(super) fn new(count: u64, worker: u8) -> Self {
-        Self((u64::from(worker) << WORKER_SHIFT) | count)
+        let serial = (u64::from(worker) << WORKER_SHIFT) | count.max(1);
+        Self(NonZero::new(serial).unwrap_or(NonZero::<u64>::MIN))
     }
 
     /// As a number.
     #[must_use]
     pub fn get(self) -> u64 {
-        self.0
+        self.0.get()
     }
 }
 
@@ -57,5 +61,6 @@ mod tests {
         assert!(first < second);
         assert_eq!((first.place(), second.place()), (77, 5));
         assert_ne!(StreamSerial::new(1, 0), StreamSerial::new(1, 1));
+        assert_eq!((size_of::<Option<CallSerial>>(), size_of::<Option<StreamSerial>>()), (8, 8));
     }
 }

@@ -7,7 +7,7 @@ mod others;
 
 use std::{
     cmp::Reverse,
-    collections::{BinaryHeap, HashMap, VecDeque},
+    collections::{BinaryHeap, VecDeque},
 };
 
 use foldhash::quality::FixedState;
@@ -23,7 +23,8 @@ use super::{
     table::Table,
 };
 use crate::{
-    decode::{Datagram, Endpoint, Transport},
+    decode::{Datagram, Transport},
+    index::Index,
     limits,
     query::CallKey,
     record::{CallRecord, ExchangeRecord, RegistrationRecord, SipTransport, SubscriptionRecord},
@@ -100,7 +101,8 @@ pub struct Signalling {
     now: Timestamp,
     begun: u64,
     calls: Slab<Call>,
-    call_ids: HashMap<Box<[u8]>, Id, FixedState>,
+    /// The place of each call by its Call-ID.
+    call_ids: Index,
     call_order: VecDeque<Id>,
     registrations: Table<Registration>,
     subscriptions: Table<Subscription>,
@@ -108,8 +110,11 @@ pub struct Signalling {
     correlator: Correlator,
     /// The key of the registration that is looked for.
     key: Vec<u8>,
-    /// Which call each announced media endpoint belongs to.
-    endpoints: HashMap<Endpoint, CallSerial, FixedState>,
+    /// The place of the call that an announced media endpoint belongs to.
+    endpoints: Index,
+    hasher: FixedState,
+    /// Calls that are still to be ended since [`Signalling::finish_calls`].
+    finishing: VecDeque<Id>,
     timers: BinaryHeap<Reverse<(Timestamp, Timer)>>,
     actions: VecDeque<Action>,
     counters: SignallingCounters,
@@ -119,20 +124,21 @@ impl Signalling {
     /// Makes a signalling half that has seen nothing.
     #[must_use]
     pub fn new(settings: &Settings) -> Self {
-        let hasher = || FixedState::with_seed(settings.hash_seed);
         Self {
             settings: settings.clone(),
             now: Timestamp::default(),
             begun: 0,
             calls: Slab::new(settings.tables.calls),
-            call_ids: HashMap::with_hasher(hasher()),
+            call_ids: Index::default(),
             call_order: VecDeque::new(),
             registrations: Table::new(settings.tables.registrations, settings.hash_seed),
             subscriptions: Table::new(limits::SUBSCRIPTIONS, settings.hash_seed),
             exchanges: Table::new(limits::EXCHANGES, settings.hash_seed),
             correlator: Correlator::new(&settings.correlation, settings.hash_seed),
             key: Vec::new(),
-            endpoints: HashMap::with_hasher(hasher()),
+            endpoints: Index::default(),
+            hasher: FixedState::with_seed(settings.hash_seed),
+            finishing: VecDeque::new(),
             timers: BinaryHeap::new(),
             actions: VecDeque::new(),
             counters: SignallingCounters::default(),
@@ -201,17 +207,21 @@ impl Signalling {
         }
     }
 
-    /// Ends all calls, in the order in which they began.
+    /// Ends all calls, in the order in which they began. Each is made into a record when its turn comes, see
+    /// [`Signalling::next_action`]: the records of all would be as much memory again.
     pub fn finish_calls(&mut self) {
         let mut calls: Vec<_> = self.calls.iter().map(|(id, call)| (call.start, id)).collect();
         calls.sort_unstable();
-        for (_, id) in calls {
-            self.remove_call(id);
-        }
+        self.finishing = calls.into_iter().map(|(_, id)| id).collect();
     }
 
     /// The next thing to do.
     pub fn next_action(&mut self) -> Option<Action> {
+        while self.actions.is_empty()
+            && let Some(id) = self.finishing.pop_front()
+        {
+            self.remove_call(id);
+        }
         self.actions.pop_front()
     }
 

@@ -45,8 +45,8 @@ pub fn fill(record: &mut StreamRecord, stream: &Stream, codec: Option<(&str, u32
     record.reordered = sequence.reordered();
     record.restarts = sequence.restarts();
     record.sound_packets = u64::from(counts.sounding);
-    record.silence_packets = u64::from(counts.silent);
-    record.events = u64::from(counts.events);
+    record.silence_packets = u64::from(stream.silent());
+    record.events = u64::from(stream.events());
     record.dscp = counts.dscp;
     record.dscp_last = counts.dscp_last;
     record.dscp_changed = counts.dscp_changed;

@@ -68,22 +68,40 @@ impl PayloadType {
 }
 
 /// The payload types of a stream in the order in which they came, up to a limit. A place without packets is free.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct PayloadTypes {
-    types: [PayloadType; limits::PAYLOAD_TYPES],
+    first: PayloadType,
+    /// Kept from the second one on.
+    others: Option<Box<[PayloadType; OTHERS]>>,
 }
+
+const OTHERS: usize = limits::PAYLOAD_TYPES - 1;
 
 impl Default for PayloadTypes {
     fn default() -> Self {
-        Self { types: [PayloadType::NONE; limits::PAYLOAD_TYPES] }
+        Self { first: PayloadType::NONE, others: None }
     }
 }
 
 impl PayloadTypes {
     /// Counts a packet and tells its type's timing. `timing_of` is asked once for each type; types beyond the limit are
     /// not counted and have no timing.
+    #[inline]
     pub fn count(&mut self, number: u8, timing_of: impl FnOnce(u8) -> Option<Timing>) -> Option<Timing> {
-        for place in &mut self.types {
+        let first = &mut self.first;
+        if first.number == number && first.packets > 0 {
+            first.packets = first.packets.saturating_add(1);
+            return first.timing();
+        }
+        self.count_other(number, timing_of)
+    }
+
+    fn count_other(&mut self, number: u8, timing_of: impl FnOnce(u8) -> Option<Timing>) -> Option<Timing> {
+        let others = match (self.first.packets, &mut self.others) {
+            (0, _) => &mut [][..],
+            (_, others) => others.get_or_insert(Box::new([PayloadType::NONE; OTHERS])).as_mut_slice(),
+        };
+        for place in std::iter::once(&mut self.first).chain(others) {
             if place.packets == 0 {
                 *place = PayloadType { number, packets: 1, ..PayloadType::NONE };
                 place.learn(timing_of(number));
@@ -97,10 +115,17 @@ impl PayloadTypes {
         None
     }
 
+    /// Those that came.
+    fn seen(&self) -> impl Iterator<Item = &PayloadType> {
+        let all = std::iter::once(&self.first).chain(self.others.iter().flat_map(|others| others.iter()));
+        all.filter(|known| known.packets > 0)
+    }
+
     /// Looks again for timings that were not known. True when one was found.
     pub fn resolve(&mut self, timing_of: impl Fn(u8) -> Option<Timing>) -> bool {
         let mut found = false;
-        for known in self.types.iter_mut().filter(|known| known.packets > 0 && known.clock_rate == 0) {
+        let all = std::iter::once(&mut self.first).chain(self.others.iter_mut().flat_map(|others| others.iter_mut()));
+        for known in all.filter(|known| known.packets > 0 && known.clock_rate == 0) {
             known.learn(timing_of(known.number));
             found |= known.clock_rate > 0;
         }
@@ -110,13 +135,18 @@ impl PayloadTypes {
     /// The timing of a type, once known.
     #[must_use]
     pub fn timing(&self, number: u8) -> Option<Timing> {
-        self.types.iter().find(|known| known.packets > 0 && known.number == number)?.timing()
+        self.seen().find(|known| known.number == number)?.timing()
     }
 
     /// The type with most packets; the first one seen wins a draw.
     #[must_use]
     pub fn main(&self) -> Option<PayloadType> {
-        let seen = self.types.iter().copied().filter(|known| known.packets > 0);
-        seen.reduce(|best, next| if next.packets > best.packets { next } else { best })
+        self.seen().copied().reduce(|best, next| if next.packets > best.packets { next } else { best })
+    }
+
+    /// Bytes on the heap.
+    #[must_use]
+    pub fn heap_bytes(&self) -> usize {
+        self.others.as_ref().map_or(0, |others| size_of_val(others.as_ref()))
     }
 }

@@ -39,16 +39,23 @@ struct Late {
 }
 
 impl Late {
-    fn count(&mut self, number: u16, predecessor_came: bool) {
+    /// Counts a packet. True when so many came in a row that the playout point is to move.
+    fn count(&mut self, number: u16, predecessor_came: bool) -> bool {
         let goes_on = self.packets > 0 && self.last == number.wrapping_sub(1);
         self.packets = self.packets.saturating_add(1);
         self.runs = self.runs.saturating_add(u32::from(predecessor_came && !goes_on));
         self.last = number;
+        self.in_a_row = self.in_a_row.saturating_add(1);
+        let moves = self.in_a_row >= PLAYOUT_RESYNC;
+        if moves {
+            self.in_a_row = 0;
+        }
+        moves
     }
 }
 
 /// The three buffers.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Playout {
     /// Transit times of the packets that set the playout points, in nanoseconds.
     anchors: [i64; 3],
@@ -56,10 +63,11 @@ pub struct Playout {
     depth: u32,
     peak: u32,
     packets: u32,
-    /// For the mean depth: microseconds times packets up to the last change, and when that was.
-    depth_sum: u64,
     changed_at: u32,
-    late: [Late; 3],
+    /// For the mean depth: microseconds times packets up to the last change, which was at `changed_at`.
+    depth_sum: u64,
+    /// Kept from the first late packet on.
+    late: Option<Box<[Late; 3]>>,
 }
 
 impl Default for Playout {
@@ -71,7 +79,7 @@ impl Default for Playout {
             packets: 0,
             depth_sum: 0,
             changed_at: 0,
-            late: [Late::default(); 3],
+            late: None,
         }
     }
 }
@@ -99,21 +107,22 @@ impl Playout {
         let depth = i64::from(self.depth);
         let [_, _, adaptive] = self.anchors;
         let needed = transit.saturating_sub(adaptive);
+        let depths = [50 * MILLISECOND, 200 * MILLISECOND, depth];
         let mut is_late = false;
-        let buffers = self.anchors.iter_mut().zip([50 * MILLISECOND, 200 * MILLISECOND, depth]).zip(&mut self.late);
-        for ((anchor, depth), late) in buffers {
-            let delay = transit.saturating_sub(*anchor);
-            is_late = delay > depth;
+        for (buffer, (anchor, depth)) in self.anchors.iter_mut().zip(depths).enumerate() {
+            is_late = transit.saturating_sub(*anchor) > depth;
             if is_late {
-                late.count(number, predecessor_came());
-                late.in_a_row = late.in_a_row.saturating_add(1);
-                if late.in_a_row >= PLAYOUT_RESYNC {
+                let late = self.late.get_or_insert_default();
+                if let Some(late) = late.get_mut(buffer)
+                    && late.count(number, predecessor_came())
+                {
                     *anchor = transit;
-                    late.in_a_row = 0;
                 }
             } else {
                 *anchor = transit.min(*anchor);
-                late.in_a_row = 0;
+                if let Some(late) = self.late.as_mut().and_then(|late| late.get_mut(buffer)) {
+                    late.in_a_row = 0;
+                }
             }
         }
         let needed = u32::try_from(needed.max(0)).unwrap_or(u32::MAX);
@@ -125,10 +134,20 @@ impl Playout {
     }
 
     fn change_depth(&mut self, depth: u32) {
-        let packets = u64::from(self.packets.saturating_sub(self.changed_at));
-        self.depth_sum = self.depth_sum.saturating_add(packets.saturating_mul(u64::from(self.depth / 1000)));
+        self.depth_sum = self.depth_sum_until_now();
         self.changed_at = self.packets;
         self.depth = depth;
+    }
+
+    fn depth_sum_until_now(&self) -> u64 {
+        let packets = u64::from(self.packets.saturating_sub(self.changed_at));
+        self.depth_sum.saturating_add(packets.saturating_mul(u64::from(self.depth / 1000)))
+    }
+
+    /// Bytes on the heap.
+    #[must_use]
+    pub fn heap_bytes(&self) -> usize {
+        self.late.as_ref().map_or(0, |late| size_of_val(late.as_ref()))
     }
 
     /// Begins a slot of the time line: the playout points follow the smallest transit time around, so that clocks that
@@ -158,7 +177,7 @@ impl Playout {
     /// Packets that were late for a buffer, and their runs.
     #[must_use]
     pub fn late(&self, kind: Kind) -> (u32, u32) {
-        let [fixed_50, fixed_200, adaptive] = &self.late;
+        let Some([fixed_50, fixed_200, adaptive]) = self.late.as_deref() else { return (0, 0) };
         let late = match kind {
             Kind::Fixed50 => fixed_50,
             Kind::Fixed200 => fixed_200,
@@ -173,11 +192,7 @@ impl Playout {
         match kind {
             Kind::Fixed50 => 50.0,
             Kind::Fixed200 => 200.0,
-            Kind::Adaptive => {
-                let mut whole = *self;
-                whole.change_depth(self.depth);
-                float(whole.depth_sum) / float(u64::from(self.packets.max(1))) / 1000.0
-            }
+            Kind::Adaptive => float(self.depth_sum_until_now()) / float(u64::from(self.packets.max(1))) / 1000.0,
         }
     }
 }

@@ -36,14 +36,24 @@ pub struct Sequence {
     base: u64,
     /// Highest extended number.
     highest: u64,
+    packets: u64,
+    /// Kept from the first packet on that does not follow the one before. Without it all from `base` to `highest` came,
+    /// once each, which is so with most streams.
+    trouble: Option<Box<Trouble>>,
+    /// IP identifications of the latest packets, by the last bits of their numbers.
+    identifications: [u16; RECENT],
+}
+
+/// What was not as it should be.
+#[derive(Clone, Debug, Default)]
+struct Trouble {
     /// One bit for each number: came or not. Word `k % 8` has the numbers 64 k to 64 k + 63; the newest word is that of
     /// `highest`, the seven before it are kept whole.
     window: [u64; WORDS],
-    /// The losses that have left the window; most streams have none.
-    pattern: Option<Box<LossPattern>>,
+    /// The losses that have left the window.
+    pattern: LossPattern,
     /// Packets expected in earlier runs of numbers, and single packets far from all others.
     expected_before: u64,
-    packets: u64,
     duplicates: u32,
     copies: u32,
     late: u32,
@@ -53,8 +63,6 @@ pub struct Sequence {
     holes: u32,
     /// The number that would confirm a restart.
     restart_at: Option<u16>,
-    /// IP identifications of the latest packets, by the last bits of their numbers.
-    identifications: [u16; RECENT],
 }
 
 impl Sequence {
@@ -62,7 +70,9 @@ impl Sequence {
     pub fn on(&mut self, number: u16, identification: Option<u16>) -> Arrival {
         self.packets += 1;
         if self.packets == 1 {
-            self.begin(number);
+            // One cycle up, so that packets older than the first have numbers too.
+            self.base = 0x1_0000 + u64::from(number);
+            self.highest = self.base;
             self.identify(self.highest, identification);
             return Arrival::InOrder { skipped: 0 };
         }
@@ -70,10 +80,13 @@ impl Sequence {
         let ahead = number.wrapping_sub(highest);
         let behind = highest.wrapping_sub(number);
         if ahead != 0 && ahead < MAX_DROPOUT {
+            let skipped = ahead - 1;
+            if skipped > 0 {
+                let trouble = self.trouble();
+                trouble.holes = trouble.holes.saturating_add(1);
+            }
             self.advance(self.highest + u64::from(ahead));
             self.identify(self.highest, identification);
-            let skipped = ahead - 1;
-            self.holes = self.holes.saturating_add(u32::from(skipped > 0));
             Arrival::InOrder { skipped }
         } else if behind <= REORDER_WINDOW {
             self.late(self.highest - u64::from(behind), identification)
@@ -82,131 +95,74 @@ impl Sequence {
         }
     }
 
-    fn begin(&mut self, number: u16) {
-        // One cycle up, so that packets older than the first have numbers too.
-        self.base = 0x1_0000 + u64::from(number);
-        self.highest = self.base;
-        self.window = [0; WORDS];
-        self.mark(self.base);
+    /// What was not as it should be, from here on.
+    fn trouble(&mut self) -> &mut Trouble {
+        let (base, highest) = (self.base, self.highest);
+        self.trouble.get_or_insert_with(|| Box::new(Trouble::all_came(base, highest)))
     }
 
     fn advance(&mut self, to: u64) {
-        for word in self.highest / 64 + 1..=to / 64 {
-            self.leave(word.saturating_sub(WORDS_BEFORE + 1));
-            if let Some(bits) = self.window.get_mut(place(word)) {
-                *bits = 0;
-            }
+        if let Some(trouble) = &mut self.trouble {
+            trouble.advance(self.base, self.highest, to);
         }
         self.highest = to;
-        self.mark(to);
     }
 
     fn late(&mut self, number: u64, identification: Option<u16>) -> Arrival {
-        if self.came(number) {
-            self.duplicates = self.duplicates.saturating_add(1);
-            if self.is_copy(number, identification) {
-                self.copies = self.copies.saturating_add(1);
-            }
+        let is_copy = self.is_copy(number, identification);
+        let (base, trouble) = (self.base, self.trouble());
+        if trouble.came(number) {
+            trouble.duplicates = trouble.duplicates.saturating_add(1);
+            trouble.copies = trouble.copies.saturating_add(u32::from(is_copy));
             return Arrival::Duplicate;
         }
-        self.count_hole(number);
-        self.mark(number);
+        trouble.count_hole(base, number);
+        trouble.mark(number);
+        trouble.late = trouble.late.saturating_add(1);
         self.identify(number, identification);
         self.base = self.base.min(number);
-        self.late = self.late.saturating_add(1);
         Arrival::Late
-    }
-
-    /// A late packet ends a hole that it fills, parts one that it lies in, and shortens one at whose edge it lies.
-    fn count_hole(&mut self, number: u64) {
-        if number < self.base {
-            self.holes = self.holes.saturating_add(u32::from(self.base - number > 1));
-            return;
-        }
-        match (self.came(number.saturating_sub(1)), self.came(number + 1)) {
-            (true, true) => self.holes = self.holes.saturating_sub(1),
-            (false, false) => self.holes = self.holes.saturating_add(1),
-            (true, false) | (false, true) => {}
-        }
     }
 
     /// Two consecutive numbers far away make a restart (RFC 3550, appendix A.1); a single one neither expects nor
     /// loses anything.
     fn jump(&mut self, number: u16) -> Arrival {
-        if self.restart_at == Some(number.wrapping_add(1)) {
-            self.duplicates = self.duplicates.saturating_add(1);
+        let (base, highest, expected_here) = (self.base, self.highest, self.expected_here());
+        let trouble = self.trouble();
+        if trouble.restart_at == Some(number.wrapping_add(1)) {
+            trouble.duplicates = trouble.duplicates.saturating_add(1);
             return Arrival::Duplicate;
         }
-        self.jumps = self.jumps.saturating_add(1);
-        if self.restart_at == Some(number) {
-            self.pattern = Some(Box::new(self.pattern())).filter(|pattern| pattern.total() > 0);
-            // The packet before this one is counted already; it becomes the first of the new run of numbers.
-            self.expected_before = (self.expected_before + self.expected_here()).saturating_sub(1);
-            self.restarts = self.restarts.saturating_add(1);
-            self.begin(number.wrapping_sub(1));
-            self.advance(self.highest + 1);
-            self.restart_at = None;
-            Arrival::Restart
-        } else {
-            self.expected_before += 1;
-            self.restart_at = Some(number.wrapping_add(1));
-            Arrival::Jump
+        trouble.jumps = trouble.jumps.saturating_add(1);
+        if trouble.restart_at != Some(number) {
+            trouble.expected_before += 1;
+            trouble.restart_at = Some(number.wrapping_add(1));
+            return Arrival::Jump;
         }
-    }
-
-    /// Gives what is missing of a word that leaves the window to the pattern.
-    fn leave(&mut self, word: u64) {
-        let missing = self.missing(word);
-        if missing != 0 {
-            let mut pattern = self.pattern.take().unwrap_or_default();
-            tell_missing(&mut pattern, word, missing);
-            self.pattern = Some(pattern);
-        }
-    }
-
-    /// The numbers of a word that are expected and did not come.
-    fn missing(&self, word: u64) -> u64 {
-        let first = word * 64;
-        if first + 63 < self.base {
-            return 0;
-        }
-        let after_base =
-            u64::MAX.checked_shl(u32::try_from(self.base.saturating_sub(first)).unwrap_or(64)).unwrap_or(0);
-        let bits = self.window.get(place(word)).copied().unwrap_or(u64::MAX);
-        !bits & after_base
+        trouble.pattern = trouble.whole_pattern(base, highest);
+        // The packet before this one is counted already; it becomes the first of the new run of numbers.
+        trouble.expected_before = (trouble.expected_before + expected_here).saturating_sub(1);
+        trouble.restarts = trouble.restarts.saturating_add(1);
+        trouble.restart_at = None;
+        let base = 0x1_0000 + u64::from(number.wrapping_sub(1));
+        trouble.window = Trouble::all_came(base, base).window;
+        (self.base, self.highest) = (base, base);
+        self.advance(base + 1);
+        Arrival::Restart
     }
 
     /// The pattern of losses up to the highest number, as if nothing more could arrive.
     #[must_use]
     pub fn pattern(&self) -> LossPattern {
-        let mut pattern = self.pattern.as_deref().copied().unwrap_or_default();
-        if self.packets == 0 {
-            return pattern;
-        }
-        let newest = self.highest / 64;
-        for word in newest.saturating_sub(WORDS_BEFORE)..newest {
-            tell_missing(&mut pattern, word, self.missing(word));
-        }
-        let up_to_highest = u64::MAX >> (63 - self.highest % 64);
-        tell_missing(&mut pattern, newest, self.missing(newest) & up_to_highest);
-        pattern.close();
-        pattern
+        self.trouble
+            .as_ref()
+            .map_or_else(LossPattern::default, |trouble| trouble.whole_pattern(self.base, self.highest))
     }
 
     /// Bytes on the heap.
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
-        self.pattern.as_ref().map_or(0, |_| size_of::<LossPattern>())
-    }
-
-    fn came(&self, number: u64) -> bool {
-        self.window.get(place(number / 64)).is_some_and(|word| word & (1 << (number % 64)) != 0)
-    }
-
-    fn mark(&mut self, number: u64) {
-        if let Some(word) = self.window.get_mut(place(number / 64)) {
-            *word |= 1 << (number % 64);
-        }
+        self.trouble.as_ref().map_or(0, |_| size_of::<Trouble>())
     }
 
     fn identify(&mut self, number: u64, identification: Option<u16>) {
@@ -236,7 +192,9 @@ impl Sequence {
     pub fn predecessor_came(&self, number: u16) -> bool {
         let behind = u16::try_from(self.highest & 0xffff).unwrap_or(0).wrapping_sub(number);
         let number = self.highest.saturating_sub(u64::from(behind));
-        number <= self.base || behind > REORDER_WINDOW || self.came(number - 1)
+        number <= self.base
+            || behind > REORDER_WINDOW
+            || self.trouble.as_ref().is_none_or(|trouble| trouble.came(number - 1))
     }
 
     /// Packets that came, duplicates included.
@@ -248,49 +206,49 @@ impl Sequence {
     /// Packets whose number had come already.
     #[must_use]
     pub fn duplicates(&self) -> u64 {
-        u64::from(self.duplicates)
+        self.trouble.as_ref().map_or(0, |trouble| u64::from(trouble.duplicates))
     }
 
     /// Duplicates with the IP identification of their original: copies made on the way or by the mirror ports.
     #[must_use]
     pub fn copies(&self) -> u64 {
-        u64::from(self.copies)
+        self.trouble.as_ref().map_or(0, |trouble| u64::from(trouble.copies))
     }
 
     /// Packets that came after one with a higher number.
     #[must_use]
     pub fn reordered(&self) -> u64 {
-        u64::from(self.late)
+        self.trouble.as_ref().map_or(0, |trouble| u64::from(trouble.late))
     }
 
     /// Packets far from those before them.
     #[must_use]
     pub fn jumps(&self) -> u64 {
-        u64::from(self.jumps)
+        self.trouble.as_ref().map_or(0, |trouble| u64::from(trouble.jumps))
     }
 
     /// How often the numbers began anew.
     #[must_use]
     pub fn restarts(&self) -> u64 {
-        u64::from(self.restarts)
+        self.trouble.as_ref().map_or(0, |trouble| u64::from(trouble.restarts))
     }
 
     /// Runs of lost packets as it looks at present.
     #[must_use]
     pub fn holes(&self) -> u32 {
-        self.holes
+        self.trouble.as_ref().map_or(0, |trouble| trouble.holes)
     }
 
     /// Different packets that came.
     #[must_use]
     pub fn unique(&self) -> u64 {
-        self.packets - u64::from(self.duplicates)
+        self.packets - self.duplicates()
     }
 
     /// Packets that were sent, by the numbers.
     #[must_use]
     pub fn expected(&self) -> u64 {
-        self.expected_before + self.expected_here()
+        self.trouble.as_ref().map_or(0, |trouble| trouble.expected_before) + self.expected_here()
     }
 
     /// Packets that did not come.
@@ -298,6 +256,83 @@ impl Sequence {
     pub fn lost(&self) -> u64 {
         self.expected().saturating_sub(self.unique())
     }
+}
+
+impl Trouble {
+    /// The state of numbers of which all came until now.
+    #[cold]
+    fn all_came(base: u64, highest: u64) -> Self {
+        let mut trouble = Self::default();
+        let newest = highest / 64;
+        for word in newest.saturating_sub(WORDS_BEFORE)..=newest {
+            if let Some(bits) = trouble.window.get_mut(place(word)) {
+                *bits = from_base(word, base) & up_to(word, highest);
+            }
+        }
+        trouble
+    }
+
+    fn advance(&mut self, base: u64, highest: u64, to: u64) {
+        for word in highest / 64 + 1..=to / 64 {
+            let leaving = word.saturating_sub(WORDS_BEFORE + 1);
+            let missing = self.missing(base, leaving);
+            if missing != 0 {
+                tell_missing(&mut self.pattern, leaving, missing);
+            }
+            if let Some(bits) = self.window.get_mut(place(word)) {
+                *bits = 0;
+            }
+        }
+        self.mark(to);
+    }
+
+    /// A late packet ends a hole that it fills, parts one that it lies in, and shortens one at whose edge it lies.
+    fn count_hole(&mut self, base: u64, number: u64) {
+        if number < base {
+            self.holes = self.holes.saturating_add(u32::from(base - number > 1));
+            return;
+        }
+        match (self.came(number.saturating_sub(1)), self.came(number + 1)) {
+            (true, true) => self.holes = self.holes.saturating_sub(1),
+            (false, false) => self.holes = self.holes.saturating_add(1),
+            (true, false) | (false, true) => {}
+        }
+    }
+
+    /// The numbers of a word that are expected and did not come.
+    fn missing(&self, base: u64, word: u64) -> u64 {
+        !self.window.get(place(word)).copied().unwrap_or(u64::MAX) & from_base(word, base)
+    }
+
+    fn whole_pattern(&self, base: u64, highest: u64) -> LossPattern {
+        let mut pattern = self.pattern;
+        let newest = highest / 64;
+        for word in newest.saturating_sub(WORDS_BEFORE)..=newest {
+            tell_missing(&mut pattern, word, self.missing(base, word) & up_to(word, highest));
+        }
+        pattern.close();
+        pattern
+    }
+
+    fn came(&self, number: u64) -> bool {
+        self.window.get(place(number / 64)).is_some_and(|word| word & (1 << (number % 64)) != 0)
+    }
+
+    fn mark(&mut self, number: u64) {
+        if let Some(word) = self.window.get_mut(place(number / 64)) {
+            *word |= 1 << (number % 64);
+        }
+    }
+}
+
+/// The bits of a word whose numbers are not below the base.
+fn from_base(word: u64, base: u64) -> u64 {
+    u64::MAX.checked_shl(u32::try_from(base.saturating_sub(word * 64)).unwrap_or(64)).unwrap_or(0)
+}
+
+/// The bits of a word whose numbers are not above the highest, which is in this word or a later one.
+fn up_to(word: u64, highest: u64) -> u64 {
+    if word < highest / 64 { u64::MAX } else { u64::MAX >> (63 - highest % 64) }
 }
 
 /// Tells the pattern each run of bits of a word.

@@ -1,5 +1,5 @@
-//! One RTP stream: one SSRC from one endpoint to another. Taking a packet allocates nothing but once for the first loss
-//! and once a minute for the time line.
+//! One RTP stream: one SSRC from one endpoint to another. Taking a packet allocates nothing but once for each kind of
+//! thing that most streams do not have (loss, late packets, a second payload type) and every ten seconds for the time line.
 
 pub use super::payload::{PayloadType, Timing};
 use super::{
@@ -11,7 +11,7 @@ use super::{
     sequence::{Arrival, Sequence},
     timeline::Timeline,
 };
-use crate::{codec::Media, decode::Endpoint, limits, rtcp::session::Session, time::Timestamp};
+use crate::{codec::Media, decode::Endpoint, ends::Ends, limits, rtcp::session::Session, time::Timestamp};
 
 /// What names a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,8 +27,8 @@ pub struct StreamKey {
 /// The state of a stream.
 #[derive(Clone, Debug)]
 pub struct Stream {
-    /// What names it.
-    pub key: StreamKey,
+    ends: Ends,
+    ssrc: u32,
     /// The VLAN of its first packet.
     pub vlan: Option<u16>,
     /// Time of the first packet.
@@ -42,12 +42,8 @@ pub struct Stream {
     playout: Playout,
     timeline: Timeline,
     types: PayloadTypes,
-    /// Packets of payload types without a known clock rate.
-    #[expect(clippy::box_collection, reason = "most streams have none, and a pointer is a third of a Vec")]
-    early: Option<Box<Vec<Early>>>,
-    /// What RTCP says of it while no call is known that it belongs to.
-    pub rtcp: Option<Box<Session>>,
     counts: Counts,
+    seldom: Option<Box<Seldom>>,
 }
 
 /// Small figures of a stream.
@@ -55,11 +51,6 @@ pub struct Stream {
 pub struct Counts {
     /// Different packets with sound: no events, comfort noise or silence descriptors.
     pub sounding: u32,
-    /// Different packets with comfort noise or a silence descriptor.
-    pub silent: u32,
-    /// Events (RFC 4733). Which ones is nobody's business.
-    pub events: u32,
-    last_event: u32,
     /// Ticks from one packet to the next in order.
     pub interval: u32,
     /// Shortest and longest time between two packets, in microseconds; they mean something from two packets on.
@@ -73,6 +64,31 @@ pub struct Counts {
     /// There were packets with another one than the first's.
     pub dscp_changed: bool,
     last_marker: bool,
+}
+
+/// What few streams have.
+#[derive(Clone, Debug, Default)]
+struct Seldom {
+    /// Packets of payload types without a known clock rate.
+    early: Vec<Early>,
+    /// What RTCP says of it while no call is known that it belongs to.
+    rtcp: Session,
+    silent: u32,
+    events: u32,
+    last_event: u32,
+}
+
+impl Seldom {
+    /// Takes a packet of an event, which has the timestamp of its beginning.
+    fn event(&mut self, timestamp: u32) {
+        let is_new = self.events == 0 || self.last_event != timestamp;
+        self.events = self.events.saturating_add(u32::from(is_new));
+        self.last_event = timestamp;
+    }
+
+    fn silence(&mut self) {
+        self.silent = self.silent.saturating_add(1);
+    }
 }
 
 /// A packet that waits for its clock rate.
@@ -90,7 +106,8 @@ impl Stream {
     #[must_use]
     pub fn new(key: StreamKey, vlan: Option<u16>, time: Timestamp) -> Self {
         Self {
-            key,
+            ends: Ends::new(key.source, key.destination),
+            ssrc: key.ssrc,
             vlan,
             first: time,
             last: time,
@@ -99,18 +116,30 @@ impl Stream {
             jitter: Jitter::default(),
             delay: DelayVariation::default(),
             playout: Playout::default(),
-            timeline: Timeline::new(time),
+            timeline: Timeline::default(),
             types: PayloadTypes::default(),
-            early: None,
-            rtcp: None,
             counts: Counts { shortest_gap: u32::MAX, ..Counts::default() },
+            seldom: None,
         }
+    }
+
+    /// What names it.
+    #[must_use]
+    pub fn key(&self) -> StreamKey {
+        StreamKey { source: self.ends.source(), destination: self.ends.destination(), ssrc: self.ssrc }
+    }
+
+    /// Says whether this names it.
+    #[must_use]
+    #[inline]
+    pub fn is(&self, key: &StreamKey) -> bool {
+        self.ssrc == key.ssrc && self.ends.are(&key.source, &key.destination)
     }
 
     /// Takes a packet. `timing_of` is asked once for each payload type.
     pub fn on(&mut self, packet: &Packet<'_>, timing_of: impl FnOnce(u8) -> Option<Timing>) {
         let Packet { time, header, .. } = *packet;
-        if self.timeline.is_over(time) {
+        if self.timeline.is_over(self.first, time) {
             self.begin_slot(time);
         }
         self.note(packet);
@@ -122,7 +151,9 @@ impl Stream {
             Arrival::Duplicate | Arrival::Jump => return,
             Arrival::Restart => {
                 self.clock.restart();
-                self.early = None;
+                if let Some(seldom) = &mut self.seldom {
+                    seldom.early = Vec::new();
+                }
                 false
             }
             Arrival::InOrder { skipped } => skipped == 0,
@@ -140,15 +171,11 @@ impl Stream {
             return;
         };
         match timing.media {
-            Media::Event => {
-                let is_new = self.counts.events == 0 || self.counts.last_event != header.timestamp;
-                self.counts.events = self.counts.events.saturating_add(u32::from(is_new));
-                self.counts.last_event = header.timestamp;
-            }
-            Media::Noise => self.counts.silent = self.counts.silent.saturating_add(1),
+            Media::Event => self.seldom().event(header.timestamp),
+            Media::Noise => self.seldom().silence(),
             Media::Audio | Media::Video => {
                 if timing.silence_octets > 0 && is_silence(packet.bytes, timing.silence_octets) {
-                    self.counts.silent = self.counts.silent.saturating_add(1);
+                    self.seldom().silence();
                 } else {
                     self.counts.sounding = self.counts.sounding.saturating_add(1);
                 }
@@ -159,7 +186,7 @@ impl Stream {
 
     #[cold]
     fn begin_slot(&mut self, time: Timestamp) {
-        self.timeline.advance(time, &self.sequence);
+        self.timeline.advance(self.first, time, &self.sequence);
         self.playout.begin_slot(self.delay.reference());
         self.delay.begin_slot();
     }
@@ -208,8 +235,12 @@ impl Stream {
         self.timeline.measured(jitter, is_late);
     }
 
+    fn seldom(&mut self) -> &mut Seldom {
+        self.seldom.get_or_insert_default()
+    }
+
     fn keep_early(&mut self, packet: Early) {
-        let early = self.early.get_or_insert_default();
+        let early = &mut self.seldom().early;
         if early.len() < limits::EARLY_PACKETS {
             early.push(packet);
         }
@@ -221,23 +252,17 @@ impl Stream {
         if !self.types.resolve(timing_of) {
             return;
         }
-        let Some(early) = self.early.take() else { return };
+        let Some(early) = self.seldom.as_mut().map(|seldom| std::mem::take(&mut seldom.early)) else { return };
         let mut before: Option<u16> = None;
-        for packet in *early {
+        for packet in early {
             let follows = before.replace(packet.number) == Some(packet.number.wrapping_sub(1));
             match self.types.timing(packet.payload_type) {
                 Some(timing) if matches!(timing.media, Media::Audio | Media::Video) => {
                     self.counts.sounding = self.counts.sounding.saturating_add(1);
                     self.measure(packet, timing, follows);
                 }
-                Some(Timing { media: Media::Noise, .. }) => {
-                    self.counts.silent = self.counts.silent.saturating_add(1);
-                }
-                Some(_) => {
-                    let is_new = self.counts.events == 0 || self.counts.last_event != packet.timestamp;
-                    self.counts.events = self.counts.events.saturating_add(u32::from(is_new));
-                    self.counts.last_event = packet.timestamp;
-                }
+                Some(Timing { media: Media::Noise, .. }) => self.seldom().silence(),
+                Some(_) => self.seldom().event(packet.timestamp),
                 None => self.keep_early(packet),
             }
         }
@@ -291,17 +316,47 @@ impl Stream {
         &self.counts
     }
 
+    /// Different packets with comfort noise or a silence descriptor.
+    #[must_use]
+    pub fn silent(&self) -> u32 {
+        self.seldom.as_ref().map_or(0, |seldom| seldom.silent)
+    }
+
+    /// Events (RFC 4733). Which ones is nobody's business.
+    #[must_use]
+    pub fn events(&self) -> u32 {
+        self.seldom.as_ref().map_or(0, |seldom| seldom.events)
+    }
+
+    /// What RTCP says of it while no call is known that it belongs to.
+    #[must_use]
+    pub fn rtcp(&self) -> Option<&Session> {
+        self.seldom.as_ref().map(|seldom| &seldom.rtcp)
+    }
+
+    /// The same, to add to it.
+    pub fn rtcp_mut(&mut self) -> &mut Session {
+        &mut self.seldom().rtcp
+    }
+
     /// The clock rate that packets are measured with, in hertz.
     #[must_use]
     pub fn clock_rate(&self) -> Option<u32> {
         self.clock.rate()
     }
 
-    /// Bytes on the heap: the time line, the pattern of losses, packets that wait for their clock rate.
+    /// Bytes on the heap: the time line, the pattern of losses, packets that wait for their clock rate, and so on.
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
-        let early = self.early.as_ref().map_or(0, |early| early.capacity().saturating_mul(size_of::<Early>()));
-        early.saturating_add(self.timeline.heap_bytes()).saturating_add(self.sequence.heap_bytes())
+        let early = |seldom: &Seldom| seldom.early.capacity().saturating_mul(size_of::<Early>());
+        let seldom = self.seldom.as_ref().map_or(0, |seldom| size_of::<Seldom>().saturating_add(early(seldom)));
+        let parts = [
+            self.timeline.heap_bytes(),
+            self.sequence.heap_bytes(),
+            self.playout.heap_bytes(),
+            self.types.heap_bytes(),
+        ];
+        parts.iter().fold(seldom, |sum, part| sum.saturating_add(*part))
     }
 }
 

@@ -18,50 +18,60 @@ pub struct Slot {
     pub jitter: u16,
 }
 
-/// The slots, and the one that is being filled.
-#[derive(Clone, Debug, Default)]
+/// The slots, and the one that is being filled. It begins with the stream's first packet, whose time is a parameter
+/// everywhere.
+#[derive(Clone, Debug)]
 pub struct Timeline {
-    slots: Vec<Slot>,
-    /// End of the present slot in nanoseconds since the epoch.
-    end: i64,
+    /// Those that are over.
+    slots: Box<[Slot]>,
     unique: u32,
     lost: u32,
     holes: u32,
     late: u16,
     jitter: u16,
-    has_jitter: bool,
 }
 
-impl Timeline {
-    /// Begins with the time of the first packet.
-    #[must_use]
-    pub fn new(start: Timestamp) -> Self {
-        Self { end: start.after(limits::TIMELINE_SLOT).as_nanos(), ..Self::default() }
+impl Default for Timeline {
+    fn default() -> Self {
+        Self { slots: Box::default(), unique: 0, lost: 0, holes: 0, late: 0, jitter: UNKNOWN }
     }
+}
 
+/// The jitter of a slot in which none was measured.
+const UNKNOWN: u16 = u16::MAX;
+
+impl Timeline {
     /// Says whether a packet of this time belongs to a later slot.
     #[must_use]
-    pub fn is_over(&self, time: Timestamp) -> bool {
-        time.as_nanos() >= self.end
+    #[inline]
+    pub fn is_over(&self, first: Timestamp, time: Timestamp) -> bool {
+        time.as_nanos() >= self.end(first)
+    }
+
+    /// The end of the present slot in nanoseconds since the epoch. The last one has none.
+    fn end(&self, first: Timestamp) -> i64 {
+        let slots = self.slots.len();
+        if slots >= limits::TIMELINE_SLOTS {
+            return i64::MAX;
+        }
+        let slots = i64::try_from(slots).unwrap_or(i64::MAX).saturating_add(1);
+        let slot = i64::try_from(limits::TIMELINE_SLOT.as_nanos()).unwrap_or(i64::MAX);
+        first.as_nanos().saturating_add(slots.saturating_mul(slot))
     }
 
     /// Ends slots until the present one contains `time`. The packet of that time is not counted yet.
-    pub fn advance(&mut self, time: Timestamp, sequence: &Sequence) {
-        while self.is_over(time) && self.slots.len() < limits::TIMELINE_SLOTS {
+    pub fn advance(&mut self, first: Timestamp, time: Timestamp, sequence: &Sequence) {
+        while self.is_over(first, time) && self.slots.len() < limits::TIMELINE_SLOTS {
             let slot = self.present(sequence);
-            if self.slots.len() == self.slots.capacity() {
-                self.slots.reserve_exact(6);
-            }
             self.take_back(sequence);
-            self.slots.push(slot);
+            let mut slots = std::mem::take(&mut self.slots).into_vec();
+            slots.reserve_exact(1);
+            slots.push(slot);
+            self.slots = slots.into_boxed_slice();
             self.unique = low(sequence.unique());
             self.lost = low(sequence.lost());
             self.holes = sequence.holes();
-            (self.late, self.jitter, self.has_jitter) = (0, 0, false);
-            self.end = self.end.saturating_add(i64::try_from(limits::TIMELINE_SLOT.as_nanos()).unwrap_or(i64::MAX));
-        }
-        if self.slots.len() >= limits::TIMELINE_SLOTS {
-            self.end = i64::MAX;
+            (self.late, self.jitter) = (0, UNKNOWN);
         }
     }
 
@@ -79,9 +89,8 @@ impl Timeline {
     pub fn measured(&mut self, jitter_micros: Option<u32>, is_late: bool) {
         self.late = self.late.saturating_add(u16::from(is_late));
         if let Some(micros) = jitter_micros {
-            let tenths = u16::try_from(micros / 100).unwrap_or(u16::MAX).min(u16::MAX - 1);
-            self.jitter = self.jitter.max(tenths);
-            self.has_jitter = true;
+            let tenths = u16::try_from(micros / 100).unwrap_or(UNKNOWN).min(UNKNOWN - 1);
+            self.jitter = if self.jitter == UNKNOWN { tenths } else { self.jitter.max(tenths) };
         }
     }
 
@@ -92,26 +101,27 @@ impl Timeline {
             lost: small(low(sequence.lost()).saturating_sub(self.lost)),
             runs: small(sequence.holes().saturating_sub(self.holes)),
             late: self.late,
-            jitter: if self.has_jitter { self.jitter } else { u16::MAX },
+            jitter: self.jitter,
         }
     }
 
     /// All slots with the one that is being filled, unless the time line is full.
     #[must_use]
     pub fn slots(&self, sequence: &Sequence) -> Vec<Slot> {
-        let mut whole = self.clone();
-        if whole.slots.len() < limits::TIMELINE_SLOTS {
-            let slot = whole.present(sequence);
-            whole.take_back(sequence);
-            whole.slots.push(slot);
+        if self.slots.len() >= limits::TIMELINE_SLOTS {
+            return self.slots.to_vec();
         }
-        whole.slots
+        let mut whole = self.clone();
+        whole.take_back(sequence);
+        let mut slots = whole.slots.into_vec();
+        slots.push(self.present(sequence));
+        slots
     }
 
     /// Bytes on the heap.
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
-        self.slots.capacity().saturating_mul(size_of::<Slot>())
+        size_of_val(self.slots.as_ref())
     }
 }
 
@@ -130,9 +140,9 @@ mod tests {
 
     /// Packets 20 ms apart; `order` gives the numbers.
     fn run(order: &[(i64, u16)]) -> (Timeline, Sequence) {
-        let (mut timeline, mut sequence) = (Timeline::new(at(0)), Sequence::default());
+        let (mut timeline, mut sequence) = (Timeline::default(), Sequence::default());
         for &(ms, number) in order {
-            timeline.advance(at(ms), &sequence);
+            timeline.advance(at(0), at(ms), &sequence);
             sequence.on(number, None);
             timeline.measured(Some(250), false);
         }

@@ -8,6 +8,8 @@ use super::{
     texts::Field,
 };
 use crate::{
+    ends::Ends,
+    few::Few,
     limits,
     record::CallState,
     sip::{Header, Message, Method, NameAddr, StartLine, fields, values},
@@ -51,8 +53,8 @@ pub(super) struct Invite {
     answered_cseq: u32,
     /// When an INVITE of the caller outside the dialog was last seen.
     pub(super) last: Timestamp,
-    rounds: Vec<Round>,
-    forks: Vec<Fork>,
+    rounds: Few<Round, 1>,
+    forks: Few<Fork, 1>,
     challenges: u16,
     stale: u16,
     is_seen: bool,
@@ -70,8 +72,8 @@ impl Invite {
             branch: 0,
             answered_cseq: 0,
             last: time,
-            rounds: Vec::new(),
-            forks: Vec::new(),
+            rounds: Few::default(),
+            forks: Few::default(),
             challenges: 0,
             stale: 0,
             is_seen: false,
@@ -120,8 +122,8 @@ impl Invite {
         self.rounds.iter().map(|round| round.status)
     }
 
-    pub(super) fn forks(&self) -> &[Fork] {
-        &self.forks
+    pub(super) fn forks(&self) -> impl Iterator<Item = &Fork> {
+        self.forks.iter()
     }
 
     pub(super) fn fork_mut(&mut self, tag: u32) -> Option<&mut Fork> {
@@ -148,23 +150,18 @@ impl Invite {
                     fork.state = state;
                 }
             }
-            None if has_room => {
-                self.forks.reserve_exact(1);
-                self.forks.push(Fork { tag, state, was_confirmed, is_near });
-            }
+            None if has_room => self.forks.push(Fork { tag, state, was_confirmed, is_near }),
             None => {}
         }
     }
 
     fn round(&mut self, cseq: u32, status: u16) {
         let has_room = self.rounds.len() < limits::INVITE_ROUNDS;
-        match self.rounds.iter_mut().find(|round| round.cseq == cseq) {
+        let known = self.rounds.iter_mut().find(|round| round.cseq == cseq);
+        match known {
             Some(round) if round.status < 200 || status < 300 || round.status >= 300 => round.status = status,
             Some(_) => {}
-            None if has_room => {
-                self.rounds.reserve_exact(1);
-                self.rounds.push(Round { cseq, status });
-            }
+            None if has_room => self.rounds.push(Round { cseq, status }),
             None => {}
         }
     }
@@ -192,7 +189,7 @@ impl Call {
         let is_outside = tag(message.to) == 0;
         if !is_outside {
             if is_new && (self.answered.is_some() || self.invite.is_seen) {
-                self.session.count_reinvite();
+                self.session_mut().count_reinvite();
             }
             if is_new {
                 self.offer(message, side, at.time);
@@ -207,7 +204,7 @@ impl Call {
             }
             if !invite.is_seen {
                 invite.is_seen = true;
-                (self.caller, self.callee) = (at.source, at.destination);
+                self.hop = Ends::new(at.source, at.destination);
             }
             super::parties::learn_invite(&mut self.texts, message);
         }
@@ -238,7 +235,7 @@ impl Call {
             ..=100 => {}
             101..=199 => {
                 if is_new && message.headers.has(Header::RSeq) {
-                    self.session.count_reliable(message);
+                    self.session_mut().count_reliable(message);
                 }
                 if self.answered.is_none() && is_current {
                     self.ringing(status, to, message, at);
@@ -288,7 +285,7 @@ impl Call {
         }
         let asker = if by_caller { Side::Caller } else { Side::Callee };
         if is_new || is_first {
-            self.session.agreed(message, asker, at.time, !is_first);
+            self.agreed(message, asker, at.time, !is_first);
             self.answer_offer(message, asker, at.time);
         }
     }
@@ -324,13 +321,17 @@ impl Call {
     /// Says whether an answer takes the way that the first INVITE took: behind a forking proxy there are refusals that
     /// the caller never sees.
     pub(super) fn is_from_callee(&self, at: &At) -> bool {
-        at.source.address == self.callee.address && at.destination.address == self.caller.address
+        at.source.address == self.hop.destination().address && at.destination.address == self.hop.source().address
+    }
+
+    /// Says whether a message takes the way that the first INVITE took.
+    pub(super) fn is_from_caller(&self, at: &At) -> bool {
+        at.source.address == self.hop.source().address && at.destination.address == self.hop.destination().address
     }
 
     /// Says whether a message goes between the two that the first INVITE went between.
     pub(super) fn is_on_first_hop(&self, at: &At) -> bool {
-        let forth = at.source.address == self.caller.address && at.destination.address == self.callee.address;
-        forth || self.is_from_callee(at)
+        self.is_from_caller(at) || self.is_from_callee(at)
     }
 
     pub(super) fn ack(&mut self, message: &Message<'_>) {

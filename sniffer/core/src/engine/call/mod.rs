@@ -31,6 +31,8 @@ pub use self::{
 use super::{CallSerial, Timeouts, methods::Noted};
 use crate::{
     decode::Endpoint,
+    ends::Ends,
+    few::Few,
     limits,
     query::CallKey,
     record::{CallState, Correlated, SipTransport, Timeout},
@@ -54,15 +56,13 @@ pub struct Call {
     /// The last sign of life in media, cut off to the second; zero when there was none.
     pub last_media: Timestamp,
     /// Messages or announcements of the call that found no place.
-    pub refused: u64,
-    /// Places announced for media, whether they are expected for this call or for another that has them.
-    pub endpoints: Vec<Endpoint>,
+    pub refused: u32,
+    /// Places announced for media.
+    places: Few<Place, 2>,
     /// What other calls it belongs to; none when it is alone.
     pub group: Option<Box<(CallKey, Correlated)>>,
     /// Where the first message came from and went to, as the caller sees it.
-    pub caller: Endpoint,
-    /// See `caller`.
-    pub callee: Endpoint,
+    hop: Ends,
     state: CallState,
     answered: Option<Timestamp>,
     end: Option<Timestamp>,
@@ -70,7 +70,8 @@ pub struct Call {
     rang: Option<Timestamp>,
     final_status: Option<u16>,
     invite: Invite,
-    session: Session,
+    /// Kept from the first thing on that has to do with it.
+    session: Option<Box<Session>>,
     texts: Texts,
     seen: Seen,
     transfers: Option<Box<Transfers>>,
@@ -81,6 +82,14 @@ pub struct Call {
     retransmissions: u32,
     copies: u32,
     transport: SipTransport,
+}
+
+/// A place announced for media.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    endpoint: Endpoint,
+    /// It is expected for this call, and not for another that has it.
+    is_own: bool,
 }
 
 impl Call {
@@ -96,17 +105,16 @@ impl Call {
             timer: None,
             last_media: Timestamp::default(),
             refused: 0,
-            endpoints: Vec::new(),
+            places: Few::default(),
             group: None,
-            caller,
-            callee,
+            hop: Ends::new(caller, callee),
             state: CallState::Trying,
             answered: None,
             end: None,
             rang: None,
             final_status: None,
             invite: Invite::new(message, at.time),
-            session: Session::default(),
+            session: None,
             texts: Texts::default(),
             seen: Seen::default(),
             transfers: None,
@@ -144,6 +152,7 @@ impl Call {
             StartLine::Request { method, .. } => self.request(method, message, branch, side, at, is_new),
             StartLine::Response { status, .. } => self.response(status, message, side, at, is_new),
         }
+        self.texts.settle();
         let response = if is_new { self.response_time(message, at.time) } else { None };
         Noted { sight, response }
     }
@@ -242,7 +251,7 @@ impl Call {
         if self.answered.is_none() && !self.invite.is_acknowledged() {
             return self.last_seen().after(timeouts.call_setup_idle);
         }
-        match self.session.expires() {
+        match self.session().expires() {
             // RFC 4028, section 10: a session that nobody refreshed is over. Where media flows on, it was the refresh
             // that was not seen.
             Some(expires) if self.last_media > Timestamp::default() => {
@@ -260,7 +269,7 @@ impl Call {
             return;
         }
         self.end = Some(self.last_seen().max(self.start));
-        let is_timed = self.state == CallState::InCall && self.session.expires().is_some();
+        let is_timed = self.state == CallState::InCall && self.session().expires().is_some();
         self.release.timeout = Some(if self.start.after(timeouts.call_longest) <= now {
             Timeout::Longest
         } else if is_timed {
@@ -275,18 +284,32 @@ impl Call {
 
     /// Keeps a place announced for media. False when there are too many.
     pub fn announce(&mut self, endpoint: Endpoint) -> bool {
-        if self.endpoints.contains(&endpoint) {
+        if self.places.iter().any(|place| place.endpoint == endpoint) {
             return true;
         }
-        if self.endpoints.len() >= limits::ENDPOINTS_PER_CALL {
-            self.refused += 1;
+        if self.places.len() >= limits::ENDPOINTS_PER_CALL {
+            self.refused = self.refused.saturating_add(1);
             return false;
         }
-        if self.endpoints.len() < 2 {
-            self.endpoints.reserve_exact(1);
-        }
-        self.endpoints.push(endpoint);
+        self.places.push(Place { endpoint, is_own: false });
         true
+    }
+
+    /// Says whether an announced place is this call's own.
+    pub fn owns(&self, endpoint: &Endpoint) -> bool {
+        self.owned().any(|own| own == endpoint)
+    }
+
+    /// Makes an announced place this call's own, or no more.
+    pub fn own(&mut self, endpoint: &Endpoint, is_own: bool) {
+        if let Some(place) = self.places.iter_mut().find(|place| place.endpoint == *endpoint) {
+            place.is_own = is_own;
+        }
+    }
+
+    /// The announced places that are this call's own.
+    pub fn owned(&self) -> impl Iterator<Item = &Endpoint> {
+        self.places.iter().filter(|place| place.is_own).map(|place| &place.endpoint)
     }
 
     /// Where the call stands.

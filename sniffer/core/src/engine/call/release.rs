@@ -71,8 +71,7 @@ impl Call {
                 return;
             }
         }
-        let others_ring =
-            self.answered.is_none() && self.invite.forks().iter().any(|fork| fork.state == ForkState::Early);
+        let others_ring = self.answered.is_none() && self.invite.forks().any(|fork| fork.state == ForkState::Early);
         self.finish(CallState::Completed, at.time, Some(side), others_ring);
         self.release.learn_reason(message, &mut self.texts);
     }
@@ -106,7 +105,7 @@ impl Call {
         if self.answered.is_some() || message.cseq < self.waits_for() {
             return;
         }
-        let is_first_hop = at.source.address == self.caller.address && at.destination.address == self.callee.address;
+        let is_first_hop = self.is_from_caller(at);
         self.finish(CallState::Cancelled, at.time, Some(Side::Caller), !is_first_hop);
         self.release.learn_reason(message, &mut self.texts);
     }

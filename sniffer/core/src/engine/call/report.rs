@@ -32,9 +32,9 @@ impl Call {
         let list = |field: Field| self.texts.all(field).map(str::to_owned).collect();
         let rang = self.rang.filter(|rang| end.is_none_or(|end| *rang <= end));
         let (challenges, stale) = self.invite.challenges();
-        let forks = self.invite.forks();
+        let forks = || self.invite.forks();
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-        let session = &self.session;
+        let session = self.session();
         let release = &self.release;
         let reason = (release.q850.is_some() || release.sip.is_some() || self.texts.has(Field::ReasonText))
             .then(|| ReasonRecord { q850: release.q850, sip: release.sip, text: self.texts.owned(Field::ReasonText) });
@@ -47,8 +47,8 @@ impl Call {
             })
             .collect();
         CallDetails {
-            caller: parties::party(&self.texts, Side::Caller, self.caller.to_string()),
-            callee: parties::party(&self.texts, Side::Callee, self.callee.to_string()),
+            caller: parties::party(&self.texts, Side::Caller, self.hop.source().to_string()),
+            callee: parties::party(&self.texts, Side::Callee, self.hop.destination().to_string()),
             request_uri: self
                 .texts
                 .owned(Field::RequestUri)
@@ -67,9 +67,9 @@ impl Call {
             rounds: self.invite.rounds().collect(),
             challenges: u32::from(challenges),
             stale: u32::from(stale),
-            forks: count(forks.len()),
-            answers: count(forks.iter().filter(|fork| fork.was_confirmed).count()),
-            answers_open: count(forks.iter().filter(|fork| fork.state == ForkState::Confirmed).count()),
+            forks: count(forks().count()),
+            answers: count(forks().filter(|fork| fork.was_confirmed).count()),
+            answers_open: count(forks().filter(|fork| fork.state == ForkState::Confirmed).count()),
             early_media: self.invite.has_early_media(),
             reliable: u32::from(session.reliable),
             pracks: u32::from(session.pracks),

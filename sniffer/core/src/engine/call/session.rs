@@ -40,6 +40,23 @@ pub(super) struct Session {
     pub(super) dtmf: u16,
 }
 
+/// That of a call of which nothing was said about its session.
+static NONE: Session = Session {
+    expires_s: 0,
+    refresher: None,
+    refreshed: Timestamp::from_nanos(0),
+    offerless: None,
+    unacknowledged: None,
+    holds: Vec::new(),
+    refreshes: 0,
+    reinvites: 0,
+    updates: 0,
+    reliable: 0,
+    pracks: 0,
+    infos: 0,
+    dtmf: 0,
+};
+
 impl Session {
     /// When the session is over unless somebody refreshes it.
     pub(super) fn expires(&self) -> Option<Timestamp> {
@@ -94,9 +111,31 @@ impl Session {
 }
 
 impl Call {
+    /// What is known of the session.
+    pub(super) fn session(&self) -> &Session {
+        self.session.as_deref().unwrap_or(&NONE)
+    }
+
+    pub(super) fn session_mut(&mut self) -> &mut Session {
+        self.session.get_or_insert_default()
+    }
+
+    /// Takes a 2xx to INVITE or UPDATE.
+    pub(super) fn agreed(&mut self, message: &Message<'_>, asker: Side, time: Timestamp, is_refresh: bool) {
+        if self.session.is_some() || message.headers.has(Header::SessionExpires) {
+            self.session_mut().agreed(message, asker, time, is_refresh);
+        }
+    }
+
+    fn hold(&mut self, by: Side, is_held: bool, time: Timestamp) {
+        if self.session.is_some() || is_held {
+            self.session_mut().hold(by, is_held, time);
+        }
+    }
+
     /// PRACK, UPDATE and INFO within the dialog.
     pub(super) fn dialog_request(&mut self, message: &Message<'_>, side: Side, time: Timestamp, is_new: bool) {
-        let session = &mut self.session;
+        let session = self.session_mut();
         let method = message.method();
         if is_new && method == Method::Prack {
             session.pracks = session.pracks.saturating_add(1);
@@ -127,14 +166,14 @@ impl Call {
     ) {
         if is_new && (200..300).contains(&status) {
             let asker = side.other();
-            self.session.agreed(message, asker, time, self.answered.is_some());
+            self.agreed(message, asker, time, self.answered.is_some());
             self.answer_offer(message, asker, time);
         }
     }
 
     /// A reliable provisional answer waits for its PRACK.
     pub(super) fn lacks_prack(&self) -> bool {
-        self.session.unacknowledged.is_some()
+        self.session().unacknowledged.is_some()
     }
 
     /// Takes the offer that an INVITE or UPDATE within the dialog makes: who sends only, or nothing, holds the other
@@ -144,23 +183,25 @@ impl Call {
             return;
         }
         let Some(body) = message.sdp() else {
-            self.session.offerless = Some(message.cseq);
+            self.session_mut().offerless = Some(message.cseq);
             return;
         };
-        self.session.offerless = None;
+        if let Some(session) = &mut self.session {
+            session.offerless = None;
+        }
         if let Some(is_held) = offers_hold(body) {
-            self.session.hold(side, is_held, time);
+            self.hold(side, is_held, time);
         }
     }
 
     /// Takes the answer to a request without an offer: it is the offer.
     pub(super) fn answer_offer(&mut self, message: &Message<'_>, asker: Side, time: Timestamp) {
-        if self.session.offerless == Some(message.cseq)
+        if self.session().offerless == Some(message.cseq)
             && let Some(body) = message.sdp()
         {
-            self.session.offerless = None;
+            self.session_mut().offerless = None;
             if let Some(is_held) = offers_hold(body) {
-                self.session.hold(asker.other(), is_held, time);
+                self.hold(asker.other(), is_held, time);
             }
         }
     }

@@ -98,10 +98,17 @@ impl Texts {
             return;
         }
         self.present |= 1 << field.number();
-        self.bytes.reserve_exact(text.len().saturating_add(3));
+        if self.bytes.is_empty() {
+            self.bytes.reserve(limits::CALL_TEXT_USUAL);
+        }
         self.bytes.push(field.number());
         self.bytes.extend(length.to_be_bytes());
         self.bytes.extend(text);
+    }
+
+    /// Gives back the room that the last message's texts did not need.
+    pub fn settle(&mut self) {
+        self.bytes.shrink_to_fit();
     }
 
     /// The first text of a field.

@@ -1,6 +1,6 @@
 //! RTCP of calls and of streams without one, and how media is encrypted.
 
-use super::{Announced, CallMedia, Media, PacketUse};
+use super::{Media, PacketUse};
 use crate::{
     decode::{Datagram, Endpoint},
     drops::{Reason, Taken},
@@ -22,8 +22,8 @@ impl Media {
         let (to, from) = (datagram.destination, datagram.source);
         let way = (from.address, to.address);
         let places = [to, from, below(to), below(from)];
-        let call = places.iter().find_map(|place| self.expectations.get(place)).map(|one| one.call);
-        if let Some(media) = call.and_then(|call| self.calls.get_mut(&call)) {
+        let call = places.iter().find_map(|place| self.calls.expectation(place)).map(|one| one.call);
+        if let Some(media) = call.and_then(|call| self.calls.get_mut(call)) {
             let session = &mut media.rtcp;
             rtcp::walk(datagram.payload, |item| session.get_or_insert_default().on(now, way, item))?;
         } else {
@@ -46,32 +46,20 @@ impl Media {
         let (source, destination) = if with_the_packet { (from, to) } else { (to, from) };
         let keys = [(source, destination), (below(source), below(destination))]
             .map(|(source, destination)| StreamKey { source, destination, ssrc });
-        let Some(id) = keys.iter().find_map(|key| self.flows.get(key)) else { return };
-        if let Some(tracked) = self.streams.get_mut(id) {
-            tracked.stream.rtcp.get_or_insert_default().on(now, (from.address, to.address), item);
+        let Some(place) = keys.iter().find_map(|key| self.place(key)) else { return };
+        if let Some(tracked) = self.streams.peek_mut(place) {
+            tracked.stream.rtcp_mut().on(now, (from.address, to.address), item);
         }
     }
 
     /// Takes note of a key exchange between two endpoints: media there is encrypted from then on.
     pub fn keys(&mut self, datagram: &Datagram<'_>, encryption: Encryption) {
         for endpoint in [datagram.destination, datagram.source] {
-            let Some(call) = self.expectations.get(&endpoint).map(|one| one.call) else { continue };
-            let announced = self.calls.get_mut(&call).map(|media| media.announced.iter_mut());
-            for place in announced.into_iter().flatten().filter(|place| place.rtp == endpoint) {
-                place.encryption = Some(encryption);
+            let call = self.calls.expectation(&endpoint).map(|one| one.call);
+            if let Some(media) = call.and_then(|call| self.calls.get_mut(call)) {
+                media.encrypt(&endpoint, encryption);
             }
         }
-    }
-}
-
-impl CallMedia {
-    /// How a stream is encrypted: as its receiver wants it, else as its sender does.
-    pub(super) fn encryption(&self, key: StreamKey) -> Option<Encryption> {
-        let at = |endpoint: Endpoint| {
-            let mut places = self.announced.iter().filter(move |place: &&Announced| place.rtp == endpoint);
-            places.find_map(|place| place.encryption)
-        };
-        at(key.destination).or_else(|| at(key.source))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Calls: their messages, their media endpoints and their timers.
 
-use std::cmp::Reverse;
+use std::{cmp::Reverse, hash::BuildHasher};
 
 use super::{Action, Signalling, Timer, closed};
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
 impl Signalling {
     /// Takes a message of a call; none when it belongs to none.
     pub(super) fn call_message(&mut self, message: &Message<'_>, at: &At) -> Option<CallSerial> {
-        let mut id = self.call_ids.get(message.call_id).copied();
+        let mut id = self.call_of(message.call_id);
         if let Some(old) = id
             && self.calls.get(old).is_some_and(|call| call.is_reused_by(message, at.time, &self.settings.timeouts))
         {
@@ -60,7 +60,7 @@ impl Signalling {
         if let Some(call) = self.calls.get_mut(id) {
             call.serial = CallSerial::new(self.begun, id.place());
         }
-        self.call_ids.insert(message.call_id.into(), id);
+        self.call_ids.insert(self.hasher.hash_one(message.call_id), id.place());
         self.call_order.push_back(id);
         if self.call_order.len() > self.settings.tables.calls.saturating_mul(2) {
             let calls = &self.calls;
@@ -68,6 +68,12 @@ impl Signalling {
         }
         self.counters.calls += 1;
         Some(id)
+    }
+
+    /// The call with a Call-ID.
+    pub(super) fn call_of(&self, call_id: &[u8]) -> Option<Id> {
+        let is_it = |place| self.calls.peek(place).is_some_and(|call| *call.call_id == *call_id);
+        self.calls.at(self.call_ids.find(self.hasher.hash_one(call_id), is_it)?)
     }
 
     /// Tells media what one side of a call announced.
@@ -86,15 +92,24 @@ impl Signalling {
     /// Gives an endpoint to a call unless another that is alive has it: with a back-to-back user agent two calls announce
     /// the same endpoints, and the streams stay together in the first. False when the other keeps it.
     fn take_endpoint(&mut self, endpoint: Endpoint, serial: CallSerial) -> bool {
-        if let Some(&old) = self.endpoints.get(&endpoint)
-            && old != serial
-            && let Some(owner) = self.find(old)
-            && !owner.has_ended()
-            && owner.last_seen().after(self.settings.timeouts.endpoint_idle) > self.now
+        let hash = self.hasher.hash_one(endpoint);
+        let is_its = |place| self.calls.peek(place).is_some_and(|call| call.owns(&endpoint));
+        if let Some(place) = self.endpoints.find(hash, is_its)
+            && let Some(owner) = self.calls.peek(place)
         {
-            return false;
+            let is_alive = || owner.last_seen().after(self.settings.timeouts.endpoint_idle) > self.now;
+            if owner.serial != serial && !owner.has_ended() && is_alive() {
+                return false;
+            }
+            self.endpoints.remove(hash, place);
+            if let Some(owner) = self.calls.peek_mut(place) {
+                owner.own(&endpoint, false);
+            }
         }
-        self.endpoints.insert(endpoint, serial);
+        if let Some(call) = self.find_mut(serial) {
+            call.own(&endpoint, true);
+        }
+        self.endpoints.insert(hash, serial.place());
         true
     }
 
@@ -117,7 +132,7 @@ impl Signalling {
     /// Takes note that packets of a call were lost on the way to a sink.
     pub fn lost_of(&mut self, serial: CallSerial, packets: u64) {
         if let Some(call) = self.find_mut(serial) {
-            call.refused = call.refused.saturating_add(packets);
+            call.refused = call.refused.saturating_add(u32::try_from(packets).unwrap_or(u32::MAX));
         }
     }
 
@@ -150,13 +165,9 @@ impl Signalling {
     /// Takes a call out of all tables and reports it.
     pub(super) fn remove_call(&mut self, id: Id) {
         let Some(call) = self.calls.remove(id) else { return };
-        if self.call_ids.get(&call.call_id) == Some(&id) {
-            self.call_ids.remove(&call.call_id);
-        }
-        for endpoint in &call.endpoints {
-            if self.endpoints.get(endpoint) == Some(&call.serial) {
-                self.endpoints.remove(endpoint);
-            }
+        self.call_ids.remove(self.hasher.hash_one(&*call.call_id), id.place());
+        for endpoint in call.owned() {
+            self.endpoints.remove(self.hasher.hash_one(endpoint), id.place());
         }
         if let Some((group, _)) = call.group.as_deref() {
             self.correlator.leave(*group, call.serial);

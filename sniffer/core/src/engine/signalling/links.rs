@@ -74,7 +74,7 @@ impl Signalling {
     }
 
     fn leg_of(&self, call_id: &[u8]) -> Option<Leg> {
-        self.leg(*self.call_ids.get(call_id)?)
+        self.leg(self.call_of(call_id)?)
     }
 
     fn join(&mut self, one: Leg, other: Leg, how: Correlated) {

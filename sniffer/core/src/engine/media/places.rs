@@ -1,0 +1,394 @@
+//! What media knows of a call: the places where its media is expected, what payload types mean there, and its streams.
+
+use std::sync::Arc;
+
+use foldhash::quality::FixedState;
+
+use super::{super::CallSerial, Side};
+use crate::{
+    codec,
+    decode::Endpoint,
+    few::Few,
+    index::Index,
+    limits,
+    record::{Direction, Encryption},
+    rtcp::session::Session,
+    sdp::{Codec, CodecName, Media as Announcement},
+    slab::{Id, Places},
+};
+
+/// How sure it is that media at an endpoint belongs to a call. Whoever announces an endpoint takes it from who did not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rank {
+    /// Where SDP says that media goes.
+    Announced,
+    /// Where SDP says that it may go (ICE), or the other address of the same host (NAT).
+    Candidate,
+    /// Where somebody sends from. It says nothing of where else that port sends: one port of a test machine may talk to
+    /// many calls.
+    Learnt,
+    /// RTCP alone.
+    Rtcp,
+}
+
+/// Whom media to or from an endpoint belongs to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Expectation {
+    pub(super) call: CallSerial,
+    pub(super) side: Side,
+    pub(super) rank: Rank,
+    /// It is announced for fax.
+    pub(super) fax: bool,
+}
+
+/// What timing and records need of a codec.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Coding {
+    payload_type: u8,
+    clock_rate: u32,
+    name: CodecName,
+}
+
+/// The payload types of one description that do not mean what RFC 3551 says anyway. Calls share them: phones of a kind
+/// announce the same.
+type Codings = Arc<[Coding]>;
+
+/// Why media at a place is expected for a call, as long as it is.
+#[derive(Clone, Copy, Debug)]
+struct Claim {
+    side: Side,
+    rank: Rank,
+    fax: bool,
+}
+
+/// A place where one side of a call said it wants media.
+#[derive(Debug)]
+struct Announced {
+    rtp: Endpoint,
+    encryption: Option<Encryption>,
+    /// None when another call has the place.
+    claim: Option<Claim>,
+    codings: Option<Codings>,
+}
+
+/// A place that is expected for a call without being announced.
+#[derive(Debug)]
+struct Other {
+    endpoint: Endpoint,
+    claim: Option<Claim>,
+}
+
+/// What media knows of a call.
+#[derive(Debug)]
+pub(super) struct CallMedia {
+    serial: CallSerial,
+    announced: Box<[Announced]>,
+    #[expect(clippy::box_collection, reason = "most calls have none, and a pointer is a third of a Vec")]
+    others: Option<Box<Vec<Other>>>,
+    /// One each way, seldom more.
+    streams: Few<(Id, Direction), 2>,
+    pub(super) refused: u32,
+    pub(super) rtcp: Option<Box<Session>>,
+}
+
+/// The calls, and which of them has which endpoint.
+#[derive(Debug)]
+pub(super) struct Calls {
+    calls: Places<CallMedia>,
+    /// The place of the call that has an endpoint.
+    expected: Index,
+    hasher: FixedState,
+    /// Payload types as they were announced lately, which the next call shares.
+    lately: Vec<Codings>,
+    oldest: usize,
+}
+
+impl Calls {
+    pub(super) fn new(seed: u64) -> Self {
+        Self {
+            calls: Places::default(),
+            expected: Index::default(),
+            hasher: FixedState::with_seed(seed),
+            lately: Vec::new(),
+            oldest: 0,
+        }
+    }
+
+    pub(super) fn get(&self, call: CallSerial) -> Option<&CallMedia> {
+        self.calls.get(call.place()).filter(|known| known.serial == call)
+    }
+
+    pub(super) fn get_mut(&mut self, call: CallSerial) -> Option<&mut CallMedia> {
+        self.calls.get_mut(call.place()).filter(|known| known.serial == call)
+    }
+
+    /// How many calls there are, and how many endpoints they have.
+    #[cfg(test)]
+    pub(super) fn sizes(&self) -> (usize, usize) {
+        (self.calls.len(), self.expected.len())
+    }
+
+    /// Whom media at an endpoint belongs to.
+    pub(super) fn expectation(&self, endpoint: &Endpoint) -> Option<Expectation> {
+        let claim =
+            |place| self.calls.get(place).and_then(|call| call.claim(endpoint).map(|claim| (call.serial, claim)));
+        let place = self.expected.find(self.hash(endpoint), |place| claim(place).is_some())?;
+        claim(place).map(|(call, Claim { side, rank, fax })| Expectation { call, side, rank, fax })
+    }
+
+    fn hash(&self, endpoint: &Endpoint) -> u64 {
+        std::hash::BuildHasher::hash_one(&self.hasher, endpoint)
+    }
+
+    /// Keeps a place announced for media; signalling bounds how many there are.
+    pub(super) fn announce(&mut self, call: CallSerial, media: &Announcement) {
+        if self.get(call).is_none() {
+            self.calls.put(call.place(), CallMedia::new(call));
+        }
+        let encryption = super::rtcp::encryption(media.security);
+        let Some(known) = self.calls.get_mut(call.place()) else { return };
+        let before = known.announced.iter_mut().find(|one| one.rtp == media.rtp);
+        let codings = before.as_ref().and_then(|one| one.codings.as_deref()).unwrap_or_default();
+        let codings = share(&mut self.lately, &mut self.oldest, added(codings, &media.codecs));
+        if let Some(before) = before {
+            before.codings = codings;
+            before.encryption = encryption.or(before.encryption);
+            return;
+        }
+        // Two sides, seldom more: room for exactly what is there.
+        let mut all = std::mem::take(&mut known.announced).into_vec();
+        all.reserve_exact(1);
+        all.push(Announced { rtp: media.rtp, encryption, claim: None, codings });
+        known.announced = all.into_boxed_slice();
+    }
+
+    /// Gives an announced endpoint to a call; who had it before is given back.
+    pub(super) fn take_endpoint(&mut self, endpoint: Endpoint, wanted: Expectation) -> Option<Expectation> {
+        let old = self.give_up(&endpoint);
+        if let Some(place) = self.get_mut(wanted.call).and_then(|call| call.announced_mut(&endpoint)) {
+            place.claim = Some(wanted.claim());
+            self.expected.insert(self.hash(&endpoint), wanted.call.place());
+        }
+        old
+    }
+
+    /// Expects media of a call at a place that nobody has, and that the call did not announce; at most `most` of them.
+    pub(super) fn expect_also(&mut self, endpoint: Endpoint, wanted: Expectation, most: usize) -> bool {
+        if self.expectation(&endpoint).is_some() {
+            return false;
+        }
+        let Some(call) = self.get_mut(wanted.call) else { return false };
+        if call.others.as_ref().map_or(0, |others| others.len()) >= most {
+            return false;
+        }
+        let others = call.others.get_or_insert_default();
+        others.reserve_exact(1);
+        others.push(Other { endpoint, claim: Some(wanted.claim()) });
+        self.expected.insert(self.hash(&endpoint), wanted.call.place());
+        true
+    }
+
+    /// Lets nobody have an endpoint; who had it is given back.
+    fn give_up(&mut self, endpoint: &Endpoint) -> Option<Expectation> {
+        let old = self.expectation(endpoint)?;
+        if let Some(claim) = self.get_mut(old.call).and_then(|call| call.claim_mut(endpoint)) {
+            *claim = None;
+        }
+        self.expected.remove(self.hash(endpoint), old.call.place());
+        Some(old)
+    }
+
+    /// Takes a call out, and says which streams it had.
+    pub(super) fn remove(&mut self, call: CallSerial) -> Option<CallMedia> {
+        self.get(call)?;
+        let known = self.calls.take(call.place())?;
+        for (endpoint, _) in known.claims() {
+            self.expected.remove(self.hash(endpoint), call.place());
+        }
+        Some(known)
+    }
+}
+
+impl Expectation {
+    fn claim(self) -> Claim {
+        let Self { side, rank, fax, .. } = self;
+        Claim { side, rank, fax }
+    }
+}
+
+impl CallMedia {
+    fn new(serial: CallSerial) -> Self {
+        Self { serial, announced: Box::default(), others: None, streams: Few::default(), refused: 0, rtcp: None }
+    }
+
+    /// The endpoints that are expected for this call.
+    fn claims(&self) -> impl Iterator<Item = (&Endpoint, &Claim)> {
+        let announced = self.announced.iter().filter_map(|one| Some((&one.rtp, one.claim.as_ref()?)));
+        let others = self.others.iter().flat_map(|others| others.iter());
+        announced.chain(others.filter_map(|one| Some((&one.endpoint, one.claim.as_ref()?))))
+    }
+
+    fn claim(&self, endpoint: &Endpoint) -> Option<Claim> {
+        self.claims().find(|(place, _)| *place == endpoint).map(|(_, claim)| *claim)
+    }
+
+    fn claim_mut(&mut self, endpoint: &Endpoint) -> Option<&mut Option<Claim>> {
+        let announced = self.announced.iter_mut().map(|one| (one.rtp, &mut one.claim));
+        let others = self.others.iter_mut().flat_map(|others| others.iter_mut());
+        let mut all = announced.chain(others.map(|one| (one.endpoint, &mut one.claim)));
+        all.find(|(place, claim)| place == endpoint && claim.is_some()).map(|(_, claim)| claim)
+    }
+
+    fn announced_mut(&mut self, endpoint: &Endpoint) -> Option<&mut Announced> {
+        self.announced.iter_mut().find(|one| one.rtp == *endpoint)
+    }
+
+    /// Its streams in the order in which they came.
+    pub(super) fn streams(&self) -> impl Iterator<Item = (Id, Direction)> {
+        self.streams.iter().copied()
+    }
+
+    /// Adds a stream; false when it has too many.
+    pub(super) fn add(&mut self, stream: Id, direction: Direction) -> bool {
+        if self.is_full() {
+            return false;
+        }
+        self.streams.push((stream, direction));
+        true
+    }
+
+    /// Says whether no stream has room.
+    pub(super) fn is_full(&self) -> bool {
+        self.streams.len() >= limits::STREAMS_PER_CALL
+    }
+
+    /// Takes note that media at a place is encrypted.
+    pub(super) fn encrypt(&mut self, endpoint: &Endpoint, encryption: Encryption) {
+        if let Some(place) = self.announced_mut(endpoint) {
+            place.encryption = Some(encryption);
+        }
+    }
+
+    /// How a stream is encrypted: as its receiver wants it, else as its sender does.
+    pub(super) fn encryption(&self, source: Endpoint, destination: Endpoint) -> Option<Encryption> {
+        let at = |endpoint| self.announced.iter().find(|one| one.rtp == endpoint).and_then(|one| one.encryption);
+        at(destination).or_else(|| at(source))
+    }
+
+    /// What a payload type means in a stream: by the SDP of the side that receives it, else of either side, else by
+    /// RFC 3551.
+    pub(super) fn codec(&self, payload_type: u8, destination: Endpoint) -> Option<(&str, u32)> {
+        let receiver = self.announced.iter().filter(|announced| announced.rtp == destination);
+        let mut codings = receiver.chain(&self.announced).filter_map(|one| one.codings.as_deref()).flatten();
+        codings
+            .find(|coding| coding.payload_type == payload_type)
+            .map(|coding| (coding.name.as_str(), coding.clock_rate))
+            .or_else(|| codec::static_type(payload_type))
+    }
+}
+
+/// Codings with those that another description names.
+fn added(codings: &[Coding], codecs: &[Codec]) -> Vec<Coding> {
+    let mut all = codings.to_vec();
+    for Codec { payload_type, name, clock_rate, .. } in codecs {
+        let coding = || Coding { payload_type: *payload_type, clock_rate: *clock_rate, name: name.clone() };
+        let has_room = all.len() < limits::SDP_CODECS;
+        match all.iter_mut().find(|old| old.payload_type == *payload_type) {
+            Some(old) => *old = coding(),
+            None if codec::static_type(*payload_type) == Some((name.as_str(), *clock_rate)) => {}
+            None if has_room => all.push(coding()),
+            None => {}
+        }
+    }
+    all
+}
+
+/// The same codings as those of an earlier call where there are such.
+fn share(lately: &mut Vec<Codings>, oldest: &mut usize, codings: Vec<Coding>) -> Option<Codings> {
+    if codings.is_empty() {
+        return None;
+    }
+    if let Some(known) = lately.iter().find(|known| ***known == *codings) {
+        return Some(Arc::clone(known));
+    }
+    let codings: Codings = codings.into();
+    if lately.len() < limits::SHARED_CODINGS {
+        lately.push(Arc::clone(&codings));
+    } else if let Some(place) = lately.get_mut(*oldest) {
+        *place = Arc::clone(&codings);
+        *oldest = oldest.wrapping_add(1).checked_rem(limits::SHARED_CODINGS).unwrap_or(0);
+    }
+    Some(codings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn endpoint(port: u16) -> Endpoint {
+        Endpoint { address: [192, 0, 2, 1].into(), port }
+    }
+
+    fn announcement(port: u16, codecs: &[(u8, &'static str, u32)]) -> Announcement {
+        let codec = |&(number, name, rate): &(u8, &'static str, u32)| Codec::new(number, name.into(), rate);
+        Announcement { codecs: codecs.iter().map(codec).collect(), ..Announcement::audio(endpoint(port)) }
+    }
+
+    fn expectation(call: CallSerial, rank: Rank) -> Expectation {
+        Expectation { call, side: Side::Caller, rank, fax: false }
+    }
+
+    #[test]
+    fn a_call_without_surprises_takes_little_beside_its_streams() {
+        assert!(size_of::<CallMedia>() <= 88, "{}", size_of::<CallMedia>());
+        assert!(size_of::<Announced>() <= 48, "{}", size_of::<Announced>());
+    }
+
+    #[test]
+    fn calls_that_name_the_same_codecs_share_them_and_others_do_not() {
+        let mut calls = Calls::new(1);
+        let list = [(101, "telephone-event", 8000), (0, "PCMU", 8000)];
+        let serials = [1, 2, 3].map(|count| CallSerial::new(count, u32::try_from(count).unwrap()));
+        calls.announce(serials[0], &announcement(4000, &list));
+        calls.announce(serials[1], &announcement(4002, &list));
+        calls.announce(serials[2], &announcement(4004, &[(101, "telephone-event", 48_000)]));
+        assert_eq!((calls.lately.len(), Arc::strong_count(&calls.lately[0])), (2, 3));
+        // What one of them says later is its own.
+        calls.announce(serials[1], &announcement(4002, &[(96, "opus", 48_000)]));
+        let named = |serial: CallSerial, number| calls.get(serial).unwrap().codec(number, endpoint(1)).map(|one| one.1);
+        assert_eq!((named(serials[0], 101), named(serials[0], 96)), (Some(8000), None));
+        assert_eq!((named(serials[1], 101), named(serials[1], 96)), (Some(8000), Some(48_000)));
+        assert_eq!((named(serials[2], 101), named(serials[2], 8)), (Some(48_000), Some(8000)));
+        for number in 0..200_u8 {
+            calls.announce(serials[0], &announcement(5000 + u16::from(number), &[(number, "opus", 16_000)]));
+        }
+        assert_eq!(calls.lately.len(), limits::SHARED_CODINGS);
+    }
+
+    #[test]
+    fn an_endpoint_has_one_call_and_a_call_that_ends_leaves_what_others_have() {
+        let mut calls = Calls::new(1);
+        let [one, other] = [1, 2].map(|count| CallSerial::new(count, u32::try_from(count).unwrap()));
+        let whose = |calls: &Calls, port| calls.expectation(&endpoint(port)).map(|found| (found.call, found.rank));
+        calls.announce(one, &announcement(4000, &[]));
+        calls.announce(other, &announcement(4000, &[]));
+        assert!(calls.take_endpoint(endpoint(4000), expectation(one, Rank::Announced)).is_none());
+        assert!(!calls.expect_also(endpoint(4000), expectation(other, Rank::Candidate), 9));
+        assert!(calls.expect_also(endpoint(5000), expectation(one, Rank::Learnt), 1));
+        assert!(!calls.expect_also(endpoint(5001), expectation(one, Rank::Learnt), 1));
+        assert_eq!(whose(&calls, 5000), Some((one, Rank::Learnt)));
+        // What was only learnt is taken by who announces it.
+        calls.announce(other, &announcement(5000, &[]));
+        let old = calls.take_endpoint(endpoint(5000), expectation(other, Rank::Announced)).unwrap();
+        assert_eq!((old.call, old.rank), (one, Rank::Learnt));
+        let old = calls.take_endpoint(endpoint(4000), expectation(other, Rank::Announced)).unwrap();
+        assert_eq!((old.call, old.rank), (one, Rank::Announced));
+        assert_eq!(calls.sizes(), (2, 2));
+        assert!(calls.remove(one).is_some() && calls.remove(one).is_none());
+        assert_eq!(whose(&calls, 4000), Some((other, Rank::Announced)));
+        // Another call at the same place of the table is not the one that was there.
+        assert!(calls.get(CallSerial::new(7, 2)).is_none());
+        assert!(calls.remove(other).is_some());
+        assert_eq!((calls.sizes(), whose(&calls, 4000)), ((0, 0), None));
+    }
+}
