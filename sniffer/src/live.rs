@@ -22,7 +22,7 @@ use sniffer_core::{
 };
 
 use crate::{
-    capture::{CaptureError, Layout, Ring},
+    capture::{CaptureError, Layout, Ring, Upstream, is_unhandled},
     limits,
     read::{Printer, Table, is_broken_pipe},
     run::{caps_drop, now},
@@ -65,6 +65,8 @@ pub fn run(options: &Options, output: impl Write) -> Result<ExitCode> {
         is_screen,
         lower: 0,
         frames: 0,
+        upstream: Upstream::of(&options.interface),
+        unhandled: 0,
         dropped: 0,
         counted: now(),
     };
@@ -122,6 +124,9 @@ struct Live<'a, W: Write> {
     /// Lines of the lower part.
     lower: usize,
     frames: u64,
+    /// Lost before the ring.
+    upstream: Upstream,
+    unhandled: u64,
     dropped: u64,
     /// Until when the kernel's drops are counted.
     counted: Timestamp,
@@ -130,6 +135,7 @@ struct Live<'a, W: Write> {
 impl<W: Write> Live<'_, W> {
     fn capture(&mut self, stop: &AtomicBool) -> Result<()> {
         let mut drawn = now();
+        self.statistics(drawn)?;
         while !stop.load(Ordering::Relaxed) {
             if !self.burst()? {
                 self.ring.wait(limits::POLL_WAIT).context("wait for packets")?;
@@ -157,10 +163,11 @@ impl<W: Write> Live<'_, W> {
     /// One block of the ring to the engine. False when none was ready.
     fn burst(&mut self) -> Result<bool> {
         let link = self.ring.link_type();
-        let (engine, frames) = (&mut self.engine, &mut self.frames);
+        let (engine, frames, unhandled) = (&mut self.engine, &mut self.frames, &mut self.unhandled);
         let ready = self.ring.next_block(|frame| {
             engine.frame(link, frame.meta, frame.bytes);
             *frames = frames.saturating_add(1);
+            *unhandled = unhandled.saturating_add(u64::from(is_unhandled(&frame)));
         });
         if ready && !self.is_screen {
             self.printer.events(&mut self.engine)?;
@@ -168,7 +175,7 @@ impl<W: Write> Live<'_, W> {
         Ok(ready)
     }
 
-    /// Asks for the kernel's drops, and tells the engine: calls in progress suffered.
+    /// Asks for what the ring, the kernel and the card dropped, and tells the engine: calls in progress suffered.
     fn statistics(&mut self, time: Timestamp) -> Result<()> {
         let drops = self.ring.statistics()?.drops;
         if drops > 0 {
@@ -176,6 +183,10 @@ impl<W: Write> Live<'_, W> {
             self.dropped = self.dropped.saturating_add(drops);
         }
         self.counted = time;
+        if let Some(lost) = self.upstream.look(time, self.unhandled) {
+            self.engine.lost(lost.from, lost.to, lost.packets);
+            self.dropped = self.dropped.saturating_add(lost.packets);
+        }
         Ok(())
     }
 

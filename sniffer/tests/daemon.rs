@@ -65,16 +65,22 @@ pub fn sample_call() -> Vec<u8> {
     file
 }
 
-struct Daemon {
+/// A sniffer that runs.
+pub struct Daemon {
     process: Child,
     folder: std::path::PathBuf,
 }
 
 impl Daemon {
     fn start(folder: &Path, replay: bool) -> Self {
+        Self::start_on(folder, &["no-such-port"], replay)
+    }
+
+    /// Starts it on these ports, with all it keeps in a folder.
+    pub fn start_on(folder: &Path, ports: &[&str], replay: bool) -> Self {
         let config = folder.join("config.json");
         let settings = serde_json::json!({
-            "ports": ["no-such-port"], "store": folder.join("store"), "socket": folder.join("query.sock"),
+            "ports": ports, "store": folder.join("store"), "socket": folder.join("query.sock"),
         });
         std::fs::write(&config, settings.to_string()).unwrap();
         std::fs::write(folder.join("call.pcap"), sample_call()).unwrap();
@@ -90,7 +96,7 @@ impl Daemon {
     }
 
     /// Asks until the answer is the one that is waited for, at most half a minute: the daemon runs in real time.
-    fn ask_until<T>(&mut self, request: &Request, mut wanted: impl FnMut(Response) -> Option<T>) -> T {
+    pub fn ask_until<T>(&mut self, request: &Request, mut wanted: impl FnMut(Response) -> Option<T>) -> T {
         #[expect(clippy::disallowed_methods, reason = "a deadline in real time: the daemon is another process")]
         let begin = SystemTime::now();
         loop {
@@ -163,14 +169,16 @@ impl Drop for Daemon {
     }
 }
 
-fn calls(response: Response) -> Option<Vec<sniffer_core::query::CallSummary>> {
+/// The page of calls.
+pub fn calls(response: Response) -> Option<Vec<sniffer_core::query::CallSummary>> {
     match response {
         Response::Calls { calls, .. } => Some(calls),
         _ => None,
     }
 }
 
-fn counters(response: Response) -> Option<Counters> {
+/// The counters.
+pub fn counters(response: Response) -> Option<Counters> {
     match response {
         Response::Counters(counters) => Some(*counters),
         _ => None,

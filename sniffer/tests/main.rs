@@ -19,3 +19,4 @@ mod privacy;
 mod robust;
 mod schema;
 mod tunnels;
+mod upstream;

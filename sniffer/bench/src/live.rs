@@ -265,7 +265,7 @@ impl Stage<'_> {
 fn heard(socket: &Path) -> Result<(u64, u64)> {
     let counters = ask(socket).context("ask the sniffer for its counters")?;
     let sum = |figure: fn(&sniffer_core::query::PortCounters) -> u64| counters.ports.iter().map(figure).sum::<u64>();
-    Ok((sum(|port| port.delivered), sum(|port| port.kernel_dropped)))
+    Ok((sum(|port| port.delivered), sum(|port| port.kernel_dropped.saturating_add(port.interface_dropped))))
 }
 
 fn ask(socket: &Path) -> Option<Counters> {

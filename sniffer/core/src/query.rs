@@ -304,9 +304,14 @@ pub struct Counters {
     /// Entries given up early because their table was full, by table.
     #[serde(default)]
     pub evicted: std::collections::BTreeMap<String, u64>,
-    /// Packets that the capture itself lost: rings that were full, and messages that the owner of signalling did not take.
+    /// Packets that the capture itself lost: in cards and queues, in rings that were full, and messages that the owner of
+    /// signalling did not take.
     #[serde(default)]
     pub lost_here: u64,
+    /// Packets that the kernel's queues between cards and sockets dropped since the machine was started, whatever the
+    /// interface (softnet). Those of a port are in its `interface_dropped` too.
+    #[serde(default)]
+    pub softnet_dropped: u64,
     /// Records that a sink could not take, by reason.
     pub records_dropped: u64,
     /// SIP messages parsed.
@@ -342,6 +347,9 @@ pub struct PortCounters {
     pub delivered: u64,
     /// Packets the kernel dropped because the ring was full.
     pub kernel_dropped: u64,
+    /// Packets that the network card, its driver or the kernel's queues lost before the ring: they are not in `received`.
+    #[serde(default)]
+    pub interface_dropped: u64,
 }
 
 /// Whether a port can capture.

@@ -3,6 +3,7 @@
 
 mod interface;
 mod ring;
+mod upstream;
 
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use thiserror::Error;
 
 pub use interface::link;
 pub use ring::Ring;
+pub use upstream::{Lost, Upstream, is_unhandled, softnet_dropped};
 
 /// Why a port cannot be captured.
 #[derive(Debug, Error)]

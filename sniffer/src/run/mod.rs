@@ -33,7 +33,7 @@ use tracing::info;
 pub use config::{Config, ConfigError};
 pub use shared::Shared;
 
-use crate::limits;
+use crate::{capture::Upstream, limits};
 
 /// What the command line says.
 #[derive(Debug, Args)]
@@ -83,7 +83,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     if let Some(file) = options.replay.clone() {
         threads.push(replay::spawn(Arc::clone(&shared), file, options.repeat)?);
     }
-    threads.push(clock(Arc::clone(&shared))?);
+    threads.push(clock(Arc::clone(&shared), &config)?);
 
     notify::notify("READY=1");
     info!(ports = config.ports.len(), "Capturing");
@@ -130,15 +130,20 @@ fn owner(shared: Arc<Shared>) -> Result<thread::JoinHandle<()>> {
     thread.context("start the owner of signalling")
 }
 
-/// Tells the engine the time while ports are silent, and the store what is in progress.
-fn clock(shared: Arc<Shared>) -> Result<thread::JoinHandle<()>> {
-    let beats = limits::STORE_SNAPSHOT.as_secs().max(1).saturating_mul(4);
+/// Tells the engine the time while ports are silent, what was lost before the rings, and the store what is in progress.
+fn clock(shared: Arc<Shared>, config: &Config) -> Result<thread::JoinHandle<()>> {
+    const BEATS_PER_SECOND: u64 = 4;
+    let beats = limits::STORE_SNAPSHOT.as_secs().max(1).saturating_mul(BEATS_PER_SECOND);
+    let mut upstream: Vec<_> = config.ports.iter().map(|name| Upstream::of(name)).collect();
     let thread = thread::Builder::new().name("clock".into()).spawn(move || {
         let mut beat = 0_u64;
         while !shared.wait_for_stop(Duration::from_millis(250)) {
             shared.advance(now());
             shared.sinks.idle(now());
             beat = beat.saturating_add(1);
+            if beat.is_multiple_of(BEATS_PER_SECOND) {
+                shared.look_upstream(now(), &mut upstream);
+            }
             if beat.is_multiple_of(beats) {
                 shared.snapshot(now());
             }

@@ -154,7 +154,7 @@ impl Reader<'_> {
     /// One block of the ring to the engine. False when none was ready.
     fn burst(&mut self, ring: &mut Ring) -> bool {
         let link = ring.link_type();
-        let mut frames = 0_u64;
+        let (mut frames, mut unhandled) = (0_u64, 0_u64);
         let tap = &mut self.tap;
         let ready = self.shared.burst(self.worker, |turn| {
             ring.next_block(|frame| {
@@ -162,9 +162,11 @@ impl Reader<'_> {
                     tap.frame(link, frame.meta, frame.bytes, used);
                 }
                 frames = frames.saturating_add(1);
+                unhandled = unhandled.saturating_add(u64::from(capture::is_unhandled(&frame)));
             })
         });
         self.shared.tell_ends(&mut self.tap);
+        self.shared.add_unhandled(self.place, unhandled);
         self.shared.with_port(self.place, |port| port.delivered = port.delivered.saturating_add(frames));
         ready.unwrap_or(false)
     }

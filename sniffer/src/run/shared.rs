@@ -2,7 +2,10 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -19,6 +22,7 @@ use super::{
     sink::{Sinks, Tap},
 };
 use crate::{
+    capture::{Upstream, softnet_dropped},
     limits,
     store::{Found, PacketsOf, Store},
 };
@@ -29,6 +33,8 @@ pub struct Shared {
     since: Timestamp,
     engines: Engines,
     ports: Mutex<Vec<PortCounters>>,
+    /// Frames of each port of which the kernel may say that it dropped them although they were captured.
+    unhandled: Vec<AtomicU64>,
     recent: Mutex<VecDeque<CallSummary>>,
     /// The ways to the sinks.
     pub sinks: Arc<Sinks>,
@@ -58,11 +64,13 @@ impl Shared {
             received: 0,
             delivered: 0,
             kernel_dropped: 0,
+            interface_dropped: 0,
         });
         Self {
             since: now,
             engines: Engines::new(settings, config.workers.get()),
             ports: Mutex::new(ports.collect()),
+            unhandled: config.ports.iter().map(|_| AtomicU64::new(0)).collect(),
             recent: Mutex::new(VecDeque::new()),
             signalling: Mutex::new(sinks.tap()),
             sinks,
@@ -202,6 +210,30 @@ impl Shared {
         lock(&self.ports).get_mut(place).map(work)
     }
 
+    /// Adds frames of a port of which the kernel may say that it dropped them although they were captured.
+    pub fn add_unhandled(&self, place: usize, frames: u64) {
+        if let Some(unhandled) = self.unhandled.get(place).filter(|_| frames > 0) {
+            unhandled.fetch_add(frames, Ordering::Relaxed);
+        }
+    }
+
+    /// Counts what was lost before the rings, and tells the engine: calls in progress suffered. There is one of `upstream`
+    /// for each port, in their order.
+    pub fn look_upstream(&self, now: Timestamp, upstream: &mut [Upstream]) {
+        for (place, (upstream, unhandled)) in upstream.iter_mut().zip(&self.unhandled).enumerate() {
+            if self.with_port(place, |port| port.state == PortState::Up) != Some(true) {
+                // Without a listener an interface drops what nobody wants.
+                upstream.forget();
+                continue;
+            }
+            let Some(lost) = upstream.look(now, unhandled.load(Ordering::Relaxed)) else { continue };
+            self.lost(lost.from, lost.to, lost.packets);
+            self.with_port(place, |port| {
+                port.interface_dropped = port.interface_dropped.saturating_add(lost.packets);
+            });
+        }
+    }
+
     /// The newest calls, those in memory and those in the store; memory is fresher. The second part says whether there
     /// are more.
     ///
@@ -271,6 +303,8 @@ impl Shared {
             dropped: counters.dropped.by_stage(),
             evicted: counters.evicted.by_table(),
             lost_here: counters.lost_by_capture,
+            // A kernel that does not show it has dropped none that anybody knows of.
+            softnet_dropped: softnet_dropped().unwrap_or(0),
             records_dropped: self.sinks.full(),
             sip_messages: counters.sip_messages,
             sip_errors: counters.sip_errors,

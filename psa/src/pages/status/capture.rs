@@ -54,7 +54,7 @@ pub fn ports(figures: &[PortFigures], network: &NetworkSettings, counters: Optio
 impl PortRow {
     fn of(port: &PortFigures, role: PortRole, counters: Option<&PortCounters>) -> Self {
         let is_monitoring = role == PortRole::Monitoring;
-        let lost = counters.map(|c| c.kernel_dropped);
+        let lost = counters.map(lost_by);
         Self {
             name: foreign(&port.name),
             role: match role {
@@ -117,6 +117,8 @@ pub struct Totals {
     pub since: String,
     /// Packets of all ports.
     pub received: String,
+    /// Where packets of the ports were lost before they were received, and how many.
+    pub lost: Vec<(&'static str, String)>,
     /// Packets that reached a call.
     pub delivered: String,
     /// Packets that wait for their announcement.
@@ -147,7 +149,7 @@ impl CaptureView {
                 totals: None,
             };
         };
-        let by_ports: u64 = all.ports.iter().map(|port| port.kernel_dropped).fold(0, u64::saturating_add);
+        let by_ports: u64 = all.ports.iter().map(lost_by).fold(0, u64::saturating_add);
         let lost = by_ports.max(all.lost_here);
         let state = if all.ports.is_empty() {
             State::with_next(Tone::Warn, "No port listens", "Fit a second port, and restart the machine.")
@@ -171,6 +173,7 @@ impl CaptureView {
         let totals = Totals {
             since: since.unwrap_or_default(),
             received: count(all.received),
+            lost: lost_before(&all.ports),
             delivered: count(all.delivered),
             waiting: count(all.waiting),
             calls_now: count(all.calls_in_progress),
@@ -181,6 +184,24 @@ impl CaptureView {
         };
         Self { state, totals: Some(totals) }
     }
+}
+
+/// Packets for a port that this machine lost: in the card and the kernel, and in the port's ring.
+fn lost_by(port: &PortCounters) -> u64 {
+    port.kernel_dropped.saturating_add(port.interface_dropped)
+}
+
+/// Where packets were lost before the sniffer had them; only where any were.
+fn lost_before(ports: &[PortCounters]) -> Vec<(&'static str, String)> {
+    let sum = |figure: fn(&PortCounters) -> u64| ports.iter().map(figure).fold(0, u64::saturating_add);
+    [
+        ("by the network card or the kernel", sum(|port| port.interface_dropped)),
+        ("in the port's buffer, which was full", sum(|port| port.kernel_dropped)),
+    ]
+    .into_iter()
+    .filter(|(_, packets)| *packets > 0)
+    .map(|(place, packets)| (place, count(packets)))
+    .collect()
 }
 
 fn evicted(tables: &BTreeMap<String, u64>) -> String {
