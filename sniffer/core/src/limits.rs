@@ -38,6 +38,10 @@ pub const PENDING_AGE: Duration = Duration::from_secs(5);
 /// Silence in signalling and media after which a call that was answered is given up. RFC 4028 lets session timers be
 /// as short as 90 s; holding without RTP is common for minutes.
 pub const CALL_IDLE: Duration = Duration::from_secs(600);
+/// Silence in signalling after which an answered call is given up whose media was never seen, or of which none is to be
+/// heard (hold): with a mirror port that has the signalling alone, a call says nothing between its answer and its BYE.
+/// Talks longer than four hours are rare, and what is forgotten here is lost.
+pub const CALL_UNHEARD: Duration = Duration::from_secs(4 * 3600);
 /// Silence after which a call that was never answered is given up: timer C of RFC 3261 (more than 3 minutes).
 pub const CALL_SETUP_IDLE: Duration = Duration::from_secs(200);
 /// How long an ended call waits for retransmissions and trailing media: 64 * T1, RFC 3261 section 17.1.2.2.
@@ -172,6 +176,8 @@ pub const FORKS: usize = 16;
 pub const INVITE_ROUNDS: usize = 16;
 /// Times on hold that are kept of one call.
 pub const HOLDS: usize = 32;
+/// Times in which a side of a call is not to be heard that are kept: each hold makes one or two.
+pub const QUIETS: usize = 64;
 /// Transfers that are kept of one call.
 pub const TRANSFERS: usize = 8;
 /// Longest session timer that is believed, in seconds. A longer one would keep a dead call for days.
@@ -243,5 +249,8 @@ pub const ROUND_TRIP: Duration = Duration::from_secs(10);
 /// Packets (RTCP) in a compound packet that are walked. RFC 3550 has three or four; a datagram of 1500 bytes with
 /// nothing but empty ones has 375.
 pub const RTCP_PACKETS: usize = 64;
+/// How long a direction that had sound must be without packets, while the other goes on, to be called silent: pauses of
+/// speech without comfort noise are shorter, and who hangs up without BYE leaves the other talking for some seconds.
+pub const ONE_WAY_LATER: Duration = Duration::from_secs(10);
 /// How long after its answer a call is judged for one-way audio: ringing tones and comfort noise come before that.
 pub const ONE_WAY_AFTER: Duration = Duration::from_secs(5);

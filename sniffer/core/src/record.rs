@@ -121,9 +121,13 @@ pub struct CallRecord {
     #[serde(flatten)]
     pub details: Box<CallDetails>,
     /// The direction that carried no sound although the other did: no packets, or only comfort noise and silence
-    /// descriptors. Null when both did, and for calls that were not answered or lasted less than 5 seconds.
+    /// descriptors, from the answer on, or no packets any more for the last ten seconds or longer. Null when both did, when
+    /// SDP wanted none (hold, recvonly, fax), and for calls that were not answered or lasted less than 5 seconds.
     #[serde(default)]
     pub one_way_audio: Option<Direction>,
+    /// For how many milliseconds, those left out in which SDP wanted no sound of that direction. Null where both had sound.
+    #[serde(default)]
+    pub one_way_audio_ms: Option<f64>,
     /// From the answer to the first RTP packet of the direction that came last; zero for early media. Null while one
     /// direction has no packets.
     #[serde(default)]

@@ -94,6 +94,8 @@ optional! {
     Timeouts of Timeouts, Seconds:
     /// Silence of an answered call.
     call_idle,
+    /// Silence in signalling of an answered call whose media was never seen, or of which none is to be heard.
+    call_unheard,
     /// Silence of a call that was never answered.
     call_setup_idle,
     /// How long an ended call waits for retransmissions and trailing media.

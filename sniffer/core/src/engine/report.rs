@@ -20,7 +20,7 @@ pub(super) fn join(
     losses: &Losses,
     now: Timestamp,
 ) -> EndedCall {
-    let ClosedCall { serial, key, mut record } = call;
+    let ClosedCall { serial, key, mut record, quiets } = call;
     let mut streams = Vec::new();
     let mut rtcp: Option<Box<Session>> = None;
     for part in collected {
@@ -44,7 +44,11 @@ pub(super) fn join(
         stream.call_id = Some(record.call_id.clone());
         stream.lost_here = losses.within(stream.start, stream.end) > 0;
     }
-    quality::call::fill(&mut record, &mut streams, rtcp.as_deref());
+    let quiets: Vec<_> = quiets
+        .iter()
+        .map(|quiet| quality::call::Quiet { direction: quiet.side.sends(), start: quiet.start, end: quiet.end })
+        .collect();
+    quality::call::fill(&mut record, &mut streams, rtcp.as_deref(), &quiets);
     let summary = CallSummary {
         id: key,
         call_id: record.call_id.clone(),

@@ -30,6 +30,8 @@ pub struct Settings {
 pub struct Timeouts {
     /// Silence of an answered call, in signalling and media.
     pub call_idle: Duration,
+    /// Silence in signalling of an answered call whose media was never seen, or of which none is to be heard.
+    pub call_unheard: Duration,
     /// Silence of a call that was never answered.
     pub call_setup_idle: Duration,
     /// How long an ended call waits for retransmissions and trailing media.
@@ -52,6 +54,7 @@ impl Default for Timeouts {
     fn default() -> Self {
         Self {
             call_idle: limits::CALL_IDLE,
+            call_unheard: limits::CALL_UNHEARD,
             call_setup_idle: limits::CALL_SETUP_IDLE,
             call_linger: limits::CALL_LINGER,
             call_longest: limits::CALL_LONGEST,

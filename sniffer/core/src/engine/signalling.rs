@@ -14,7 +14,7 @@ use foldhash::quality::FixedState;
 
 use super::{
     CallSerial, Expect, Settings,
-    call::{At, Call},
+    call::{At, Call, Quiet},
     correlation::Correlator,
     exchange::Exchange,
     methods::Methods,
@@ -57,6 +57,8 @@ pub struct ClosedCall {
     pub key: CallKey,
     /// The record; what media knows is filled in when its streams are joined.
     pub record: CallRecord,
+    /// The times in which a side was not to be heard, as SDP agreed it.
+    pub quiets: Vec<Quiet>,
 }
 
 /// What is counted of signalling.
@@ -279,5 +281,5 @@ impl Signalling {
 }
 
 fn closed(call: &Call, is_grouped: bool) -> ClosedCall {
-    ClosedCall { serial: call.serial, key: call.key(), record: call.record(is_grouped) }
+    ClosedCall { serial: call.serial, key: call.key(), record: call.record(is_grouped), quiets: call.quiets().to_vec() }
 }

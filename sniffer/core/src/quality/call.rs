@@ -1,10 +1,10 @@
 //! What the streams of a call say together: audio in one direction only, silence at the start, the round trip.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use crate::{
     bytes::{float, round4},
-    limits,
+    codec, limits,
     record::{CallRecord, Direction, RtcpRecord, StreamRecord, VoipRecord},
     rtcp::{
         session::{Session, Source, Way},
@@ -15,8 +15,19 @@ use crate::{
 
 const DIRECTIONS: [Direction; 2] = [Direction::CallerToCallee, Direction::CalleeToCaller];
 
+/// A time in which a direction was to have no sound, as SDP agreed it.
+#[derive(Clone, Copy, Debug)]
+pub struct Quiet {
+    /// The direction.
+    pub direction: Direction,
+    /// Since when.
+    pub start: Timestamp,
+    /// Until when; none while it lasts.
+    pub end: Option<Timestamp>,
+}
+
 /// Fills in what the streams of a call say together, and what RTCP says of them.
-pub fn fill(call: &mut CallRecord, streams: &mut [StreamRecord], rtcp: Option<&Session>) {
+pub fn fill(call: &mut CallRecord, streams: &mut [StreamRecord], rtcp: Option<&Session>, quiets: &[Quiet]) {
     if let Some(session) = rtcp {
         for stream in streams.iter_mut() {
             if let Some(source) = session.get(stream.ssrc, way(stream)) {
@@ -30,7 +41,9 @@ pub fn fill(call: &mut CallRecord, streams: &mut [StreamRecord], rtcp: Option<&S
             stream.silence_at_start_ms = Some(milliseconds(answered, stream.start));
         }
         call.silence_at_start_ms = silence_at_start(answered, streams);
-        call.one_way_audio = one_way(call, answered, streams);
+        let one_way = one_way(call, answered, streams, quiets);
+        call.one_way_audio = one_way.map(|(direction, _)| direction);
+        call.one_way_audio_ms = one_way.map(|(_, silent)| round4(silent.as_secs_f64() * 1000.0));
     }
 }
 
@@ -44,34 +57,80 @@ fn milliseconds(from: Timestamp, to: Timestamp) -> f64 {
     round4(float(u64::try_from(to.since(from).as_micros()).unwrap_or(u64::MAX)) / 1000.0)
 }
 
+/// The streams of a direction that may carry speech.
+fn audio(streams: &[StreamRecord], direction: Direction) -> impl Iterator<Item = &StreamRecord> {
+    let is_video = |stream: &StreamRecord| {
+        stream.codec.as_deref().is_some_and(|name| codec::media(name) == codec::Media::Video)
+    };
+    streams.iter().filter(move |stream| stream.direction == Some(direction) && !is_video(stream))
+}
+
 /// From the answer to the first packet of the direction that came last; none while one has not come.
 fn silence_at_start(answered: Timestamp, streams: &[StreamRecord]) -> Option<f64> {
     let mut longest = 0.0_f64;
     for direction in DIRECTIONS {
-        let mine = streams.iter().filter(|stream| stream.direction == Some(direction));
-        let first = mine.map(|stream| stream.start).min()?;
+        let first = audio(streams, direction).map(|stream| stream.start).min()?;
         longest = longest.max(milliseconds(answered, first));
     }
     Some(longest)
 }
 
-/// The direction that was silent while the other was not: no packets, or only comfort noise and silence descriptors. A
-/// call is judged from some seconds after its answer on.
-fn one_way(call: &CallRecord, answered: Timestamp, streams: &[StreamRecord]) -> Option<Direction> {
-    let last = streams.iter().map(|stream| stream.end).chain(call.end).max()?;
-    if last.since(answered) < limits::ONE_WAY_AFTER {
-        return None;
-    }
-    let sounds = |direction| {
-        let mine = streams.iter().filter(move |stream| stream.direction == Some(direction) && stream.end >= answered);
+/// What was heard of a direction after the answer.
+#[derive(Clone, Copy, Debug)]
+struct Heard {
+    sounds: u64,
+    /// Its last packet, where it had sound at all.
+    last: Option<Timestamp>,
+    /// The longest time between two of its packets.
+    longest_gap: Duration,
+}
+
+fn heard(streams: &[StreamRecord], direction: Direction, answered: Timestamp) -> Heard {
+    let mut heard = Heard { sounds: 0, last: None, longest_gap: Duration::ZERO };
+    for stream in audio(streams, direction).filter(|stream| stream.end >= answered) {
         // Without a known clock rate nothing is known of a packet but that it came.
-        mine.map(|stream| if stream.clock_rate.is_some() { stream.sound_packets } else { stream.packets }).sum::<u64>()
-    };
-    match DIRECTIONS.map(sounds) {
-        [0, callee] if callee >= limits::MOS_PACKETS => Some(Direction::CallerToCallee),
-        [caller, 0] if caller >= limits::MOS_PACKETS => Some(Direction::CalleeToCaller),
-        _ => None,
+        let sounds = if stream.clock_rate.is_some() { stream.sound_packets } else { stream.packets };
+        if sounds > 0 {
+            heard.sounds = heard.sounds.saturating_add(sounds);
+            heard.last = heard.last.max(Some(stream.end));
+            let gap = Duration::from_secs_f64(stream.delta_ms_max.unwrap_or(0.0).clamp(0.0, 1e9) / 1000.0);
+            heard.longest_gap = heard.longest_gap.max(gap);
+        }
     }
+    heard
+}
+
+/// The direction that fell silent while the other went on, and for how long: from the answer on no packets, or only
+/// comfort noise and silence descriptors; or no packets any more, for much longer than in its pauses before. Time in which
+/// SDP wants no sound of it does not count.
+fn one_way(
+    call: &CallRecord,
+    answered: Timestamp,
+    streams: &[StreamRecord],
+    quiets: &[Quiet],
+) -> Option<(Direction, Duration)> {
+    let [forth, back] = DIRECTIONS.map(|direction| heard(streams, direction, answered));
+    let end = streams.iter().map(|stream| stream.end).chain(call.end).max()?;
+    let [caller, callee] = DIRECTIONS;
+    [(caller, forth, back), (callee, back, forth)].into_iter().find_map(|(direction, mine, other)| {
+        if other.sounds < limits::MOS_PACKETS {
+            return None;
+        }
+        let (since, until, longest) = match mine.last {
+            None => (answered, end, limits::ONE_WAY_AFTER),
+            Some(last) => {
+                (last.max(answered), other.last?, limits::ONE_WAY_LATER.max(mine.longest_gap.saturating_mul(2)))
+            }
+        };
+        let wanted = until.since(since).saturating_sub(quiet(quiets, direction, since, until));
+        (until > since && wanted >= longest).then_some((direction, wanted))
+    })
+}
+
+/// How much of a time a direction was to have no sound.
+fn quiet(quiets: &[Quiet], direction: Direction, since: Timestamp, until: Timestamp) -> Duration {
+    let mine = quiets.iter().filter(|quiet| quiet.direction == direction);
+    mine.map(|quiet| quiet.end.unwrap_or(until).min(until).since(quiet.start.max(since))).sum()
 }
 
 /// The whole round trip of each stream: its half towards the receiver, and the half towards its sender, which is that of

@@ -4,11 +4,14 @@
 //!
 //! A sender report that passes at t1 and the report that names it (LSR, RFC 3550, section 6.4.1) passing back at t2 make
 //! one half: t2 - t1 - DLSR is the way from here to the receiver and back. The same of the opposite stream, or a DLRR
-//! block (RFC 3611, section 4.5), makes the half towards the sender.
+//! block (RFC 3611, section 4.5), makes the half towards the sender. Where two workers see the two directions, the last
+//! reports of both are matched when what they heard is added up.
 
-use std::net::IpAddr;
+use std::{hash::BuildHasher, net::IpAddr, time::Duration};
 
-use super::{Item, ReportBlock, xr};
+use foldhash::fast::FixedState;
+
+use super::{Item, ReportBlock, SenderReport, xr};
 use crate::{
     bytes::{float, round4},
     limits,
@@ -59,6 +62,19 @@ pub struct Source {
     sent: [Passed; 2],
     /// Its last reference time.
     asked: Passed,
+    /// The last report about it that named a sender report which was not seen here.
+    unmatched: Unmatched,
+    /// The last report about it, as a number: the same again at once is a copy of the packet.
+    last_report: u32,
+    last_report_at: Timestamp,
+}
+
+/// A report whose sender report another worker may have seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Unmatched {
+    named: u32,
+    delay: u32,
+    at: Timestamp,
 }
 
 /// A report whose answer is waited for.
@@ -128,10 +144,33 @@ impl Source {
             is_encrypted: false,
             sent: [Passed::default(); 2],
             asked: Passed::default(),
+            unmatched: Unmatched::default(),
+            last_report: 0,
+            last_report_at: Timestamp::default(),
         }
     }
 
+    /// Takes a sender report, unless it is a copy of the last one.
+    fn sender_report(&mut self, now: Timestamp, report: &SenderReport) {
+        let [last, _] = self.sent;
+        let is_same = last.ntp_middle == report.ntp_middle && self.sent_packets == report.packets;
+        if self.sender_reports > 0 && is_same && is_copy(now, last.at) {
+            return;
+        }
+        self.sender_reports = self.sender_reports.saturating_add(1);
+        self.sent_packets = report.packets;
+        self.sent = [Passed { ntp_middle: report.ntp_middle, at: now }, last];
+    }
+
+    /// Takes a receiver's report, unless it is a copy of the last one.
     fn report(&mut self, now: Timestamp, block: &ReportBlock) {
+        let ReportBlock { reporter, highest, last_sender_report, delay, lost, jitter, .. } = *block;
+        let number = FixedState::with_seed(0).hash_one((reporter, highest, last_sender_report, delay, lost, jitter));
+        let number = u32::try_from(number >> 32).unwrap_or(0);
+        if self.reports > 0 && self.last_report == number && is_copy(now, self.last_report_at) {
+            return;
+        }
+        (self.last_report, self.last_report_at) = (number, now);
         self.reports = self.reports.saturating_add(1);
         self.lost = block.lost;
         self.fraction_max = self.fraction_max.max(block.fraction_lost);
@@ -140,6 +179,16 @@ impl Source {
         let named = |passed: &&Passed| passed.ntp_middle != 0 && passed.ntp_middle == block.last_sender_report;
         if let Some(&passed) = self.sent.iter().find(named) {
             self.receiver_half.add(now, passed, block.delay);
+        } else if block.last_sender_report != 0 {
+            self.unmatched = Unmatched { named: block.last_sender_report, delay: block.delay, at: now };
+        }
+    }
+
+    /// Measures what another worker's sender reports make of the report that found none here.
+    fn join(&mut self, sent: &[Passed], unmatched: Unmatched) {
+        let named = |passed: &&Passed| unmatched.named != 0 && passed.ntp_middle == unmatched.named;
+        if let Some(&passed) = sent.iter().find(named).filter(|passed| passed.at <= unmatched.at) {
+            self.receiver_half.add(unmatched.at, passed, unmatched.delay);
         }
     }
 
@@ -153,11 +202,19 @@ impl Source {
         self.fraction_max = self.fraction_max.max(other.fraction_max);
         self.jitter_max = self.jitter_max.max(other.jitter_max);
         self.receiver_half.merge(&other.receiver_half);
+        self.join(&other.sent, self.unmatched);
+        let ours = self.sent;
+        self.join(&ours, other.unmatched);
         self.sender_half.merge(&other.sender_half);
         self.voip = self.voip.or(other.voip);
         self.bye = self.bye.or(other.bye);
         self.is_encrypted |= other.is_encrypted;
     }
+}
+
+/// Says whether what is the same as something before is a copy of its packet, seen at another monitoring port.
+fn is_copy(now: Timestamp, before: Timestamp) -> bool {
+    now.since(before) < Duration::from_millis(u64::from(limits::COPY_MILLIS))
 }
 
 impl Session {
@@ -168,10 +225,7 @@ impl Session {
         match item {
             Item::Sender(report) => {
                 let Some(source) = self.source(report.ssrc, way) else { return };
-                source.sender_reports = source.sender_reports.saturating_add(1);
-                source.sent_packets = report.packets;
-                let [last, _] = source.sent;
-                source.sent = [Passed { ntp_middle: report.ntp_middle, at: now }, last];
+                source.sender_report(now, &report);
             }
             Item::Report(block) => {
                 if let Some(source) = self.source(block.ssrc, back) {
@@ -258,7 +312,7 @@ impl Session {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::SenderReport, *};
+    use super::*;
 
     fn at(ms: i64) -> Timestamp {
         Timestamp::from_nanos(ms * 1_000_000)
@@ -342,6 +396,37 @@ mod tests {
         let half = |way| session.get(1, Some(way)).unwrap().receiver_half.mean_ms();
         assert_eq!((half(way(1, 2)), half(way(2, 3))), (Some(42.0), Some(40.0)));
         assert_eq!(session.get(1, Some(way(8, 9))), None, "two of them: which one is meant is not known");
+    }
+
+    #[test]
+    fn a_round_trip_whose_directions_two_workers_saw_is_joined() {
+        let (mut one, mut other) = (Session::default(), Session::default());
+        for n in 0..3_i32 {
+            one.on(at(i64::from(n) * 5000), there(), sender(1, n.unsigned_abs() + 7));
+            other.on(at(i64::from(n) * 5000 + 560), back(), report(1, n.unsigned_abs() + 7, 500));
+        }
+        for (first, second) in [(&one, &other), (&other, &one)] {
+            let mut both = first.clone();
+            both.merge(second);
+            let source = both.get(1, None).unwrap();
+            let half = source.receiver_half.mean_ms().unwrap();
+            assert!((half - 60.0).abs() < 0.1, "{half}");
+            assert_eq!((source.sender_reports, source.reports), (3, 3));
+        }
+    }
+
+    #[test]
+    fn copies_of_reports_count_once() {
+        let mut session = Session::default();
+        for ms in [0, 3, 5000, 5003] {
+            let number = if ms < 1000 { 7 } else { 8 };
+            session.on(at(ms), there(), sender(1, number));
+            session.on(at(ms + 30), back(), report(1, number, 0));
+        }
+        // The same words five seconds later are another report: of a source that has fallen silent.
+        session.on(at(10_030), back(), report(1, 8, 0));
+        let source = session.get(1, None).unwrap();
+        assert_eq!((source.sender_reports, source.reports, source.receiver_half.count), (2, 3, 3));
     }
 
     #[test]

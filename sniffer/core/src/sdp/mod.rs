@@ -200,11 +200,16 @@ pub fn is_sdp(content_type: Option<&[u8]>, body: &[u8]) -> bool {
     }
 }
 
-/// Reads the media descriptions that announce a place for RTP or fax over UDP: not refused (port 0), and with an address
-/// of their own or an ICE candidate that can be sent to.
+/// Reads the media descriptions that announce a place for RTP or fax over UDP: see [`announced`].
 #[must_use]
 pub fn parse(body: &[u8]) -> Vec<Media> {
-    let mut media = describe(body).media;
+    announced(describe(body).media)
+}
+
+/// Of all descriptions those that announce a place for RTP or fax over UDP: not refused (port 0), and with an address of
+/// their own or an ICE candidate that can be sent to.
+#[must_use]
+pub fn announced(mut media: Vec<Media>) -> Vec<Media> {
     media.retain(|one| {
         let over_udp = matches!(one.protocol, Protocol::Rtp | Protocol::Udptl);
         over_udp && !one.is_refused() && one.endpoints(ice::RTP).next().is_some()

@@ -192,7 +192,7 @@ impl Call {
                 self.session_mut().count_reinvite();
             }
             if is_new {
-                self.offer(message, side, at.time);
+                self.note_offer(message);
             }
         }
         let invite = &mut self.invite;
@@ -246,6 +246,8 @@ impl Call {
                 if is_new && matches!(status, 401 | 407) {
                     self.challenged(message);
                 }
+                let asker = if by_caller { Side::Caller } else { Side::Callee };
+                self.refuse_offer(message.cseq, asker, at.time);
                 if self.answered.is_none() && is_current {
                     self.refused(status, message, at);
                 }
@@ -286,7 +288,7 @@ impl Call {
         let asker = if by_caller { Side::Caller } else { Side::Callee };
         if is_new || is_first {
             self.agreed(message, asker, at.time, !is_first);
-            self.answer_offer(message, asker, at.time);
+            self.accept_offer(message.cseq, asker);
         }
     }
 

@@ -2,6 +2,7 @@
 //! happens in its dialogs, and its end. Idempotent: the same message twice changes nothing but counters. Messages may be
 //! missing, doubled or out of order; time is what they carry.
 
+mod audio;
 mod invite;
 mod parties;
 mod release;
@@ -22,6 +23,7 @@ use self::{
     transfer::Transfers,
 };
 pub use self::{
+    audio::Quiet,
     invite::replaced,
     parties::{is_anonymous, number_and_domain},
     seen::At,
@@ -181,7 +183,7 @@ impl Call {
             Method::Ack => self.ack(message),
             Method::Bye => self.bye(message, side, at),
             Method::Cancel => self.cancel(message, at),
-            Method::Prack | Method::Update | Method::Info => self.dialog_request(message, side, at.time, is_new),
+            Method::Prack | Method::Update | Method::Info => self.dialog_request(message, is_new),
             Method::Refer => self.refer(message, side, at.time, is_new),
             Method::Notify => self.notify(message, side),
             Method::Register
@@ -258,6 +260,10 @@ impl Call {
                 expires.max(self.last_media.after(timeouts.endpoint_idle))
             }
             Some(expires) => expires,
+            // Where no media was ever seen, or none is to be heard, its silence says nothing.
+            None if self.last_media == Timestamp::default() || self.session().is_quiet() => {
+                self.last_seen().after(timeouts.call_unheard)
+            }
             None => self.last_seen().after(timeouts.call_idle),
         }
     }
@@ -310,6 +316,11 @@ impl Call {
     /// The announced places that are this call's own.
     pub fn owned(&self) -> impl Iterator<Item = &Endpoint> {
         self.places.iter().filter(|place| place.is_own).map(|place| &place.endpoint)
+    }
+
+    /// The times in which a side was not to be heard, as SDP agreed it.
+    pub fn quiets(&self) -> &[Quiet] {
+        self.session().quiets()
     }
 
     /// Where the call stands.

@@ -39,7 +39,7 @@ impl Call {
         let reason = (release.q850.is_some() || release.sip.is_some() || self.texts.has(Field::ReasonText))
             .then(|| ReasonRecord { q850: release.q850, sip: release.sip, text: self.texts.owned(Field::ReasonText) });
         let holds: Vec<_> = session
-            .holds
+            .holds()
             .iter()
             .map(|hold| {
                 let start = hold.start.max(self.start);

@@ -1,22 +1,17 @@
-//! The session of an answered call: its timer (RFC 4028), hold and resume as SDP tells them, and what is counted of
+//! The session of an answered call: its timer (RFC 4028), who is to be heard as SDP tells it, and what is counted of
 //! re-INVITE, UPDATE, PRACK (RFC 3262) and INFO.
 
 use std::time::Duration;
 
-use super::{Call, Side};
+use super::{
+    Call, Side,
+    audio::{self, Audio, Hold, Quiet, Voice},
+};
 use crate::{
     limits, sdp,
-    sip::{Header, Message, Method, Parameters, fields},
+    sip::{Header, Message, Method, Parameters, StartLine},
     time::Timestamp,
 };
-
-/// One time on hold.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Hold {
-    pub(super) by: Side,
-    pub(super) start: Timestamp,
-    pub(super) end: Option<Timestamp>,
-}
 
 /// See the module's text.
 #[derive(Debug, Default)]
@@ -30,7 +25,8 @@ pub(super) struct Session {
     offerless: Option<u32>,
     /// Last reliable provisional answer that no PRACK acknowledged.
     unacknowledged: Option<u32>,
-    pub(super) holds: Vec<Hold>,
+    /// Who is to be heard; none while that is both all the time.
+    audio: Option<Box<Audio>>,
     pub(super) refreshes: u16,
     pub(super) reinvites: u16,
     pub(super) updates: u16,
@@ -47,7 +43,7 @@ static NONE: Session = Session {
     refreshed: Timestamp::from_nanos(0),
     offerless: None,
     unacknowledged: None,
-    holds: Vec::new(),
+    audio: None,
     refreshes: 0,
     reinvites: 0,
     updates: 0,
@@ -97,15 +93,35 @@ impl Session {
         }
     }
 
-    fn hold(&mut self, by: Side, is_held: bool, time: Timestamp) {
-        let has_room = self.holds.len() < limits::HOLDS;
-        let open = self.holds.iter_mut().rev().find(|hold| hold.by == by && hold.end.is_none());
-        match (open, is_held) {
-            (Some(hold), false) => hold.end = Some(time.max(hold.start)),
-            (None, true) if has_room => {
-                self.holds.push(Hold { by, start: time, end: None });
-            }
-            (Some(_), true) | (None, _) => {}
+    /// The times on hold.
+    pub(super) fn holds(&self) -> &[Hold] {
+        self.audio.as_ref().map_or(&[], |audio| audio.holds())
+    }
+
+    /// The times in which a side was not to be heard.
+    pub(super) fn quiets(&self) -> &[Quiet] {
+        self.audio.as_ref().map_or(&[], |audio| audio.quiets())
+    }
+
+    /// Says whether neither side is to be heard at present.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.audio.as_ref().is_some_and(|audio| audio.is_quiet())
+    }
+
+    /// The last offer of this side was accepted.
+    pub(super) fn accept(&mut self, cseq: u32, side: Side) {
+        if let Some(audio) = &mut self.audio {
+            audio.accept(cseq, side);
+        }
+    }
+
+    /// The last offer of this side was refused: the session stays as it was before.
+    pub(super) fn refuse(&mut self, cseq: u32, side: Side, time: Timestamp) {
+        if let Some(audio) = &mut self.audio {
+            audio.refuse(cseq, side, time);
+        }
+        if self.offerless == Some(cseq) {
+            self.offerless = None;
         }
     }
 }
@@ -127,14 +143,22 @@ impl Call {
         }
     }
 
-    fn hold(&mut self, by: Side, is_held: bool, time: Timestamp) {
-        if self.session.is_some() || is_held {
-            self.session_mut().hold(by, is_held, time);
+    /// The last offer of this side was accepted.
+    pub(super) fn accept_offer(&mut self, cseq: u32, side: Side) {
+        if let Some(session) = &mut self.session {
+            session.accept(cseq, side);
+        }
+    }
+
+    /// The last offer of this side was refused.
+    pub(super) fn refuse_offer(&mut self, cseq: u32, side: Side, time: Timestamp) {
+        if let Some(session) = &mut self.session {
+            session.refuse(cseq, side, time);
         }
     }
 
     /// PRACK, UPDATE and INFO within the dialog.
-    pub(super) fn dialog_request(&mut self, message: &Message<'_>, side: Side, time: Timestamp, is_new: bool) {
+    pub(super) fn dialog_request(&mut self, message: &Message<'_>, is_new: bool) {
         let session = self.session_mut();
         let method = message.method();
         if is_new && method == Method::Prack {
@@ -152,7 +176,7 @@ impl Call {
         }
         if is_new && method == Method::Update {
             session.updates = session.updates.saturating_add(1);
-            self.offer(message, side, time);
+            self.note_offer(message);
         }
     }
 
@@ -164,10 +188,12 @@ impl Call {
         time: Timestamp,
         is_new: bool,
     ) {
-        if is_new && (200..300).contains(&status) {
-            let asker = side.other();
+        let asker = side.other();
+        if status >= 300 {
+            self.refuse_offer(message.cseq, asker, time);
+        } else if is_new && status >= 200 {
             self.agreed(message, asker, time, self.answered.is_some());
-            self.answer_offer(message, asker, time);
+            self.accept_offer(message.cseq, asker);
         }
     }
 
@@ -176,40 +202,51 @@ impl Call {
         self.session().unacknowledged.is_some()
     }
 
-    /// Takes the offer that an INVITE or UPDATE within the dialog makes: who sends only, or nothing, holds the other
-    /// (RFC 3264, section 8.4; `c=0.0.0.0` of RFC 2543 too).
-    pub(super) fn offer(&mut self, message: &Message<'_>, side: Side, time: Timestamp) {
-        if self.answered.is_none() || self.end.is_some() {
-            return;
-        }
-        let Some(body) = message.sdp() else {
-            self.session_mut().offerless = Some(message.cseq);
-            return;
-        };
-        if let Some(session) = &mut self.session {
-            session.offerless = None;
-        }
-        if let Some(is_held) = offers_hold(body) {
-            self.hold(side, is_held, time);
+    /// Takes note whether an INVITE or UPDATE within the dialog makes an offer: without one the answer makes it.
+    pub(super) fn note_offer(&mut self, message: &Message<'_>) {
+        if self.answered.is_some() && self.end.is_none() {
+            self.session_mut().offerless = Some(message.cseq).filter(|_| message.sdp().is_none());
         }
     }
 
-    /// Takes the answer to a request without an offer: it is the offer.
-    pub(super) fn answer_offer(&mut self, message: &Message<'_>, asker: Side, time: Timestamp) {
-        if self.session().offerless == Some(message.cseq)
-            && let Some(body) = message.sdp()
+    /// Takes what a message's SDP says of who is to be heard. Who sends only, or nothing, in an offer within the dialog
+    /// holds the other (RFC 3264, section 8.4; `c=0.0.0.0` of RFC 2543 too).
+    pub fn described(&mut self, message: &Message<'_>, media: &[sdp::Media], side: Side, time: Timestamp) {
+        if self.end.is_some() || media.is_empty() {
+            return;
+        }
+        let (is_offer, may_be_refused) = match message.start {
+            StartLine::Request { method, .. } => (self.answered.is_some() && method != Method::Ack, true),
+            StartLine::Response { .. } => (self.session().offerless == Some(message.cseq), false),
+        };
+        let voice = Voice::of(media);
+        let is_held = if is_offer { audio::holds(media) } else { None };
+        if self.session().audio.is_none()
+            && let Some(audio) = Audio::begin(voice, is_held == Some(true))
         {
-            self.session_mut().offerless = None;
-            if let Some(is_held) = offers_hold(body) {
-                self.hold(asker.other(), is_held, time);
-            }
+            self.session_mut().audio = Some(audio);
+        }
+        let Some(session) = &mut self.session else { return };
+        let Some(audio) = &mut session.audio else { return };
+        if is_offer {
+            audio.offers(message.cseq, side, voice, is_held, time);
+        } else {
+            audio.says(side, voice, time);
+        }
+        if is_offer && !may_be_refused {
+            audio.accept(message.cseq, side);
+            session.offerless = None;
         }
     }
 }
 
-/// A number of any header: at most nine digits.
-fn number(value: &[u8]) -> Option<u32> {
-    fields::number(value).and_then(|number| u32::try_from(number).ok())
+/// A number of any header, up to the 2^31 - 1 of RSeq and CSeq (RFC 3262, section 3) and beyond.
+pub(super) fn number(value: &[u8]) -> Option<u32> {
+    let digits = value.trim_ascii();
+    if digits.first().is_none_or(|first| !first.is_ascii_digit()) {
+        return None;
+    }
+    std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
 /// INFO with a key press: `application/dtmf-relay` and `application/dtmf` in practice.
@@ -218,36 +255,4 @@ fn is_dtmf(message: &Message<'_>) -> bool {
         let kind = kind.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii();
         kind.eq_ignore_ascii_case(b"application/dtmf-relay") || kind.eq_ignore_ascii_case(b"application/dtmf")
     })
-}
-
-/// Says whether an SDP body keeps its sender from hearing the other in all its audio; none when it has no audio.
-fn offers_hold(body: &[u8]) -> Option<bool> {
-    let media = sdp::describe(body).media;
-    let audio = media.iter().filter(|media| media.kind == sdp::Kind::Audio && !media.is_refused());
-    audio.fold(None, |all, media| Some(all.unwrap_or(true) && media.hold))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hold_is_what_the_sender_of_the_offer_does_not_want_to_hear() {
-        let audio = "v=0\r\nc=IN IP4 192.0.2.1\r\nm=audio 4000 RTP/AVP 0\r\n";
-        for (body, expected) in [
-            (audio.to_owned(), Some(false)),
-            (format!("{audio}a=sendonly\r\n"), Some(true)),
-            (format!("{audio}a=inactive\r\n"), Some(true)),
-            (format!("{audio}a=recvonly\r\n"), Some(false)),
-            (format!("{audio}c=IN IP4 0.0.0.0\r\n"), Some(true)),
-            (format!("{audio}a=sendonly\r\nm=audio 4002 RTP/AVP 8\r\na=sendrecv\r\n"), Some(false)),
-            (format!("{audio}a=sendonly\r\nm=audio 0 RTP/AVP 8\r\na=sendrecv\r\n"), Some(true)),
-            ("v=0\r\na=sendonly\r\nm=audio 4000 RTP/AVP 0\r\n".to_owned(), Some(true)),
-            ("v=0\r\na=sendonly\r\nm=audio 4000 RTP/AVP 0\r\na=sendrecv\r\n".to_owned(), Some(false)),
-            ("v=0\r\nm=video 4000 RTP/AVP 96\r\na=sendonly\r\n".to_owned(), None),
-            (String::new(), None),
-        ] {
-            assert_eq!(offers_hold(body.as_bytes()), expected, "{body}");
-        }
-    }
 }

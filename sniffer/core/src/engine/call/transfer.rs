@@ -61,10 +61,10 @@ impl Call {
         let Some(transfers) = self.transfers.as_mut() else { return };
         let Some(event) = message.first(Header::Event).filter(|event| is_refer(event)) else { return };
         let Some(status) = fragment_status(message.body) else { return };
-        let id = crate::sip::Parameters(parameters(event)).get(b"id").and_then(fields::number);
+        let id = crate::sip::Parameters(parameters(event)).get(b"id").and_then(super::session::number);
         let mut mine = transfers.0.iter_mut().filter(|one| one.by == side.other());
         let transfer = match id {
-            Some(id) => mine.find(|one| usize::try_from(one.cseq).is_ok_and(|cseq| cseq == id)),
+            Some(id) => mine.find(|one| one.cseq == id),
             None => mine.next_back(),
         };
         if let Some(transfer) = transfer

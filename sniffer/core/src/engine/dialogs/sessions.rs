@@ -1,5 +1,5 @@
 use super::{Scene, sdp};
-use crate::record::{CallState, Timeout, Who};
+use crate::record::{CallState, Direction, Timeout, Who};
 
 fn answered(headers: &str) -> Scene {
     let mut scene = Scene::new();
@@ -29,6 +29,63 @@ fn hold_and_resume_have_their_times() {
     assert_eq!(holds, [(Who::Caller, held, Some(resumed)), (Who::Callee, second, Some(end))]);
     assert_eq!(details.held_ms, end.since(held).as_secs_f64() * 1000.0);
     assert_eq!((details.reinvites, details.updates), (2, 1));
+}
+
+#[test]
+fn a_refused_offer_neither_holds_nor_resumes() {
+    let mut scene = answered("");
+    scene.tell("> INVITE 2 a b", "", &sdp("sendonly"));
+    scene.say("< 491 2 INVITE a b");
+    scene.say("> ACK 2 a b");
+    scene.wait(10);
+    scene.tell("< INVITE 7 b a", "", &sdp("sendonly"));
+    let held = scene.now();
+    scene.tell("> 200 7 INVITE b a", "", &sdp("recvonly"));
+    scene.wait(10);
+    scene.tell("< INVITE 8 b a", "", &sdp("sendrecv"));
+    scene.say("> 488 8 INVITE b a");
+    scene.wait(10);
+    scene.say("> BYE 3 a b");
+    let end = scene.now();
+    let details = scene.only_call().details;
+    let holds: Vec<_> = details.holds.iter().map(|hold| (hold.by, hold.start, hold.end)).collect();
+    assert_eq!(holds, [(Who::Callee, held, Some(end))]);
+}
+
+#[test]
+fn who_only_listens_is_not_silent_by_mistake() {
+    for (caller, callee, expected) in [
+        ("sendrecv", "sendrecv", Some(Direction::CallerToCallee)),
+        ("recvonly", "sendonly", None),
+        ("recvonly", "sendrecv", None),
+        ("sendrecv", "sendonly", None),
+    ] {
+        let mut scene = Scene::new();
+        scene.tell("> INVITE 1 a -", "", &sdp(caller));
+        scene.tell("< 200 1 INVITE a b", "", &sdp(callee).replace("192.0.2.1", "192.0.2.2"));
+        scene.say("> ACK 1 a b");
+        for n in 0..400_u16 {
+            scene.now_ms += 20;
+            let [high, low] = n.to_be_bytes();
+            let packet = [&[0x80, 0, high, low, 0, 0, high, low, 0, 0, 0, 7][..], &[0x55; 160]].concat();
+            scene.frame([(2, 4000), (1, 4000)], &packet);
+        }
+        scene.say("> BYE 2 a b");
+        assert_eq!(scene.only_call().one_way_audio, expected, "{caller} {callee}");
+    }
+}
+
+#[test]
+fn a_call_whose_media_is_not_captured_is_followed_for_hours() {
+    let mut scene = answered("");
+    scene.wait(3 * 3600);
+    scene.say("> BYE 2 a b");
+    let end = scene.now();
+    let call = scene.only_call();
+    assert_eq!((call.state, call.end, call.details.ended_by), (CallState::Completed, Some(end), Some(Who::Caller)));
+    let mut scene = answered("");
+    scene.wait(5 * 3600);
+    assert_eq!(scene.only_call().state, CallState::TimedOut);
 }
 
 #[test]
@@ -75,8 +132,10 @@ fn reliable_provisional_answers_and_key_presses_are_counted() {
     let mut scene = Scene::new();
     scene.say("> INVITE 1 a -");
     for rseq in 1..=2 {
-        scene.tell("< 183 1 INVITE a b", &format!("RSeq: {rseq}\r\nRequire: 100rel\r\n"), "");
-        scene.tell(&format!("> PRACK {} a b", rseq + 1), &format!("RAck: {rseq} 1 INVITE\r\n"), "");
+        // RFC 3262, section 3: the first is chosen from 1 to 2^31 - 1, which has ten digits.
+        let number = 2_147_483_640 + rseq;
+        scene.tell("< 183 1 INVITE a b", &format!("RSeq: {number}\r\nRequire: 100rel\r\n"), "");
+        scene.tell(&format!("> PRACK {} a b", rseq + 1), &format!("RAck: {number} 1 INVITE\r\n"), "");
         scene.say(&format!("< 200 {} PRACK a b", rseq + 1));
     }
     scene.say("< 200 1 INVITE a b");

@@ -36,12 +36,15 @@ impl Signalling {
         let noted = call.on(message, at);
         let (serial, author) = (call.serial, call.author(message));
         self.counters.methods.count(message, noted);
-        self.link(id, message, at, noted.sight);
-        if noted.sight != Sight::Copy
-            && let Some(body) = message.sdp()
-        {
-            self.announce(id, author, sdp::parse(body));
+        // What a refusal describes is what its sender could do (RFC 3261, section 21.4.26): no media goes there.
+        let is_refusal = message.status().is_some_and(|status| status >= 300);
+        let body = if noted.sight == Sight::Copy || is_refusal { None } else { message.sdp() };
+        let media = body.map(|body| sdp::describe(body).media).unwrap_or_default();
+        if noted.sight == Sight::New {
+            call.described(message, &media, author, at.time);
         }
+        self.link(id, message, at, noted.sight);
+        self.announce(id, author, sdp::announced(media));
         self.schedule_call(id);
         Some(serial)
     }

@@ -36,8 +36,45 @@ fn stream(direction: Direction, start: i64, sound: u64) -> StreamRecord {
 use Direction::{CalleeToCaller, CallerToCallee};
 
 fn judged(mut call: CallRecord, mut streams: Vec<StreamRecord>) -> (Option<Direction>, Option<f64>) {
-    fill(&mut call, &mut streams, None);
+    fill(&mut call, &mut streams, None, &[]);
     (call.one_way_audio, call.silence_at_start_ms)
+}
+
+/// The direction without sound and for how long, where SDP wanted none of the callee's from one second to another.
+fn judged_with(quiet: Option<(i64, i64)>, mut call: CallRecord, mut streams: Vec<StreamRecord>) -> Option<(Direction, f64)> {
+    let quiet = quiet.map(|(start, end)| Quiet {
+        direction: CalleeToCaller,
+        start: at(start * 1000),
+        end: (end < 100).then(|| at(end * 1000)),
+    });
+    fill(&mut call, &mut streams, None, quiet.as_slice());
+    Some((call.one_way_audio?, call.one_way_audio_ms?))
+}
+
+#[test]
+fn a_direction_that_sdp_wants_silent_is_no_one_way_audio() {
+    let caller = || vec![stream(CallerToCallee, 5100, 500)];
+    assert_eq!(judged_with(None, call(10), caller()), Some((CalleeToCaller, 10_000.0)));
+    assert_eq!(judged_with(Some((1, 100)), call(10), caller()), None, "announced as sendonly and recvonly");
+    assert_eq!(judged_with(Some((6, 100)), call(10), caller()), None, "held after a second");
+    assert_eq!(judged_with(Some((12, 100)), call(10), caller()), Some((CalleeToCaller, 7000.0)), "held too late");
+    assert_eq!(judged_with(Some((1, 6)), call(10), caller()), Some((CalleeToCaller, 9000.0)), "held before");
+}
+
+#[test]
+fn a_direction_that_falls_silent_in_mid_call_is_one_way_audio() {
+    let streams = |end: i64, gap: f64| {
+        let stops = StreamRecord { end: at(end), delta_ms_max: Some(gap), ..stream(CalleeToCaller, 5100, 500) };
+        vec![StreamRecord { end: at(65_000), ..stream(CallerToCallee, 5100, 3000) }, stops]
+    };
+    assert_eq!(judged_with(None, call(60), streams(35_000, 40.0)), Some((CalleeToCaller, 30_000.0)));
+    assert_eq!(judged_with(None, call(60), streams(60_000, 40.0)), None, "five seconds may be a pause");
+    assert_eq!(judged_with(None, call(60), streams(35_000, 20_000.0)), None, "its pauses are as long as that");
+    assert_eq!(judged_with(Some((36, 60)), call(60), streams(35_000, 40.0)), None, "held in the meantime");
+    let mut video = streams(35_000, 40.0);
+    let moving = StreamRecord { codec: Some("H264".to_owned()), end: at(65_000), ..stream(CalleeToCaller, 5100, 900) };
+    video.push(moving);
+    assert_eq!(judged_with(None, call(60), video), Some((CalleeToCaller, 30_000.0)), "pictures are no sound");
 }
 
 #[test]
@@ -83,7 +120,7 @@ fn both_halves_make_the_round_trip_and_the_far_end_s_view_stands_beside_ours() {
     session.on(at(7000), back, sent(2, 22));
     session.on(at(7520), there, report(2, 22));
     let (mut call, mut streams) = (call(10), [stream(CallerToCallee, 5100, 500), stream(CalleeToCaller, 5100, 500)]);
-    fill(&mut call, &mut streams, Some(&session));
+    fill(&mut call, &mut streams, Some(&session), &[]);
     for stream in &streams {
         assert_eq!((stream.round_trip_ms, stream.round_trip_ms_max), (Some(80.0), Some(80.0)));
     }
