@@ -244,6 +244,9 @@ pub const TIMELINE_SLOTS: usize = 8640;
 pub const PLAYOUT_RESYNC: u8 = 25;
 /// Silence of a stream, or jump of its timestamps, after which a jitter buffer begins anew: it has long run empty.
 pub const PLAYOUT_RESTART: Duration = Duration::from_secs(1);
+/// Longest time for which a network holds packets back to deliver them then: beyond it routes and queues have changed, and
+/// what comes is a new beginning.
+pub const FREEZE: Duration = Duration::from_secs(10);
 /// Longest round trip that is believed. Beyond it RTCP's times are broken: rtpengine has the same bound.
 pub const ROUND_TRIP: Duration = Duration::from_secs(10);
 /// Packets (RTCP) in a compound packet that are walked. RFC 3550 has three or four; a datagram of 1500 bytes with

@@ -256,7 +256,19 @@ impl Media {
         self.now = now;
         let call = self.expects_fax(datagram).ok_or(Reason::NotVoip)?;
         self.counters.fax_packets += 1;
+        self.is_alive(call);
         Ok(PacketUse { taken: Taken::Delivered, call: Some(call), stream: None })
+    }
+
+    /// Tells, once a second, that a call lives although it may have no RTP: fax and RTCP are signs of life too.
+    fn is_alive(&mut self, call: CallSerial) {
+        let last = self.now.second();
+        if let Some(known) = self.calls.get_mut(call).filter(|known| known.alive < last)
+            && self.outputs.len() < limits::OUTPUTS
+        {
+            known.alive = last;
+            self.outputs.push_back(Output::Active { call, last });
+        }
     }
 
     /// The call that announced fax at one of the endpoints of a datagram.
@@ -266,8 +278,22 @@ impl Media {
     }
 
     fn begin_stream(&mut self, key: StreamKey, vlan: Option<u16>) -> Result<Id, Reason> {
-        let to = self.calls.expectation(&key.destination);
-        let from = self.calls.expectation(&key.source);
+        let mut to = self.calls.expectation(&key.destination);
+        let mut from = self.calls.expectation(&key.source);
+        if let (Some(receiver), Some(sender)) = (to, from)
+            && receiver.call != sender.call
+        {
+            // Of the legs of one call past a back-to-back user agent both announce both ends, and each may have one: the
+            // streams of both directions belong to the first leg.
+            let knows = |call, endpoint| self.calls.get(call).is_some_and(|known| known.announces(endpoint));
+            let (by_receiver, by_sender) = (knows(receiver.call, &key.source), knows(sender.call, &key.destination));
+            if by_sender && (!by_receiver || sender.call < receiver.call) {
+                to = None;
+            } else if by_receiver {
+                from = None;
+            }
+        }
+        let is_symmetric = from.is_none() && self.calls.expectation(&key.source).is_none();
         let ends = to.map(|one| (one, one.side.receives())).into_iter().chain(from.map(|one| (one, one.side.sends())));
         // What comes from an announced endpoint belongs to the call too, wherever it goes.
         let of_rank = |rank| ends.clone().find(|(one, _)| one.rank == rank);
@@ -289,7 +315,9 @@ impl Media {
             call.add(id, direction);
         }
         self.counters.streams += 1;
-        if let (Some(Expectation { call, side, rank: Rank::Announced | Rank::Candidate, .. }), None) = (to, from) {
+        if let Some(Expectation { call, side, rank: Rank::Announced | Rank::Candidate, .. }) =
+            to.filter(|_| is_symmetric)
+        {
             // Symmetric RTP: who sends to an announced place is the other side, wherever it sends from.
             self.learn(self.now, Learnt { call, side: side.other(), endpoint: key.source });
         }
@@ -362,8 +390,9 @@ impl Media {
         } else {
             self.tally.drop(reason, packets);
         }
-        self.forget_pending(id, key);
+        self.pending_streams = self.pending_streams.saturating_sub(1);
         if !keeps {
+            self.unlist(id, key);
             self.forget_stream(id);
         }
         true
@@ -374,8 +403,8 @@ impl Media {
         self.counters.rtp_packets += packets;
     }
 
-    fn forget_pending(&mut self, id: Id, key: StreamKey) {
-        self.pending_streams = self.pending_streams.saturating_sub(1);
+    /// Takes a stream off the lists of those that a call may still adopt.
+    fn unlist(&mut self, id: Id, key: StreamKey) {
         for endpoint in [key.source, key.destination] {
             if let Some(ids) = self.pending_at.get_mut(&endpoint) {
                 ids.retain(|&one| one != id);
@@ -442,6 +471,7 @@ impl Media {
             return;
         }
         let Some(tracked) = self.forget_stream(id) else { return };
+        self.unlist(id, tracked.stream.key());
         let known = tracked.stream.main_type().and_then(|main| codec::static_type(main.number()));
         let record = Box::new(stream_record(&tracked.stream, known, None));
         self.outputs.push_back(Output::Stream { serial: tracked.serial, record });
@@ -522,13 +552,18 @@ impl Media {
         }
     }
 
-    /// Gives what waits at an endpoint to a call: what goes there, and, unless the place is only learnt, what comes from
-    /// there.
+    /// Gives what waits at an endpoint, or was taken for a stream without a call, to a call: what goes there, and, unless
+    /// the place is only learnt, what comes from there.
     fn adopt_pending(&mut self, endpoint: Endpoint, expectation: Expectation) {
         let Expectation { call: serial, side, rank, .. } = expectation;
         for id in self.pending_at.get(&endpoint).cloned().unwrap_or_default() {
             let Some(call) = self.calls.get_mut(serial).filter(|call| !call.is_full()) else { return };
-            let Some(tracked) = self.streams.get_mut(id).filter(|one| one.owner == PENDING) else { continue };
+            let Some(tracked) = self.streams.get_mut(id) else { continue };
+            let was_waiting = match tracked.owner {
+                Owner::Call(_) => continue,
+                Owner::Nobody(Nobody::Yet) => true,
+                Owner::Nobody(Nobody::Ever) => false,
+            };
             let key = tracked.stream.key();
             if rank == Rank::Learnt && key.destination != endpoint {
                 continue;
@@ -540,9 +575,12 @@ impl Media {
             let (stream, packets) = (tracked.serial, tracked.stream.packets());
             self.outputs.push_back(Output::Adopted { stream, call: serial });
             self.outputs.push_back(Output::Active { call: serial, last });
-            self.counters.streams += 1;
-            self.deliver_waiting(packets);
-            self.forget_pending(id, key);
+            if was_waiting {
+                self.counters.streams += 1;
+                self.deliver_waiting(packets);
+                self.pending_streams = self.pending_streams.saturating_sub(1);
+            }
+            self.unlist(id, key);
         }
     }
 

@@ -59,9 +59,8 @@ fn milliseconds(from: Timestamp, to: Timestamp) -> f64 {
 
 /// The streams of a direction that may carry speech.
 fn audio(streams: &[StreamRecord], direction: Direction) -> impl Iterator<Item = &StreamRecord> {
-    let is_video = |stream: &StreamRecord| {
-        stream.codec.as_deref().is_some_and(|name| codec::media(name) == codec::Media::Video)
-    };
+    let is_video =
+        |stream: &StreamRecord| stream.codec.as_deref().is_some_and(|name| codec::media(name) == codec::Media::Video);
     streams.iter().filter(move |stream| stream.direction == Some(direction) && !is_video(stream))
 }
 

@@ -68,10 +68,11 @@ pub fn fill(record: &mut StreamRecord, stream: &Stream, codec: Option<(&str, u32
 
 fn fill_timing(record: &mut StreamRecord, stream: &Stream) {
     let counts = stream.counts();
-    if record.packets > 1 {
+    let different = record.packets.saturating_sub(record.duplicates);
+    if different > 1 {
         let duration = float(u64::try_from(stream.last.since(stream.first).as_nanos()).unwrap_or(0)) / 1e6;
         record.delta_ms_min = Some(round4(f64::from(counts.shortest_gap) / 1000.0));
-        record.delta_ms_mean = Some(round4(duration / float(record.packets - 1)));
+        record.delta_ms_mean = Some(round4(duration / float(different - 1)));
         record.delta_ms_max = Some(round4(f64::from(counts.longest_gap) / 1000.0));
     }
     record.jitter_ms_max = stream.jitter().max_ms();

@@ -121,13 +121,14 @@ impl PayloadTypes {
         all.filter(|known| known.packets > 0)
     }
 
-    /// Looks again for timings that were not known. True when one was found.
+    /// Looks again for timings, as SDP may have told them, or told others. True when one was found that was not known.
     pub fn resolve(&mut self, timing_of: impl Fn(u8) -> Option<Timing>) -> bool {
         let mut found = false;
         let all = std::iter::once(&mut self.first).chain(self.others.iter_mut().flat_map(|others| others.iter_mut()));
-        for known in all.filter(|known| known.packets > 0 && known.clock_rate == 0) {
+        for known in all.filter(|known| known.packets > 0) {
+            let was_known = known.clock_rate > 0;
             known.learn(timing_of(known.number));
-            found |= known.clock_rate > 0;
+            found |= !was_known && known.clock_rate > 0;
         }
         found
     }

@@ -171,10 +171,11 @@ impl Sequence {
         }
     }
 
-    /// Zero says nothing: hosts that never fragment may send it always (RFC 6864).
+    /// Closely behind its original and with the same identification: no sender of RTP repeats a packet so soon. Where IP
+    /// has none (IPv6, and hosts that never fragment send zero, RFC 6864) that it follows closely must do.
     fn is_copy(&self, number: u64, identification: Option<u16>) -> bool {
         let recent = self.identifications.get(recent(number)).filter(|_| self.highest - number < 4);
-        identification.is_some_and(|id| id != 0 && recent == Some(&id))
+        recent == Some(&identification.unwrap_or(0))
     }
 
     fn expected_here(&self) -> u64 {
@@ -209,7 +210,8 @@ impl Sequence {
         self.trouble.as_ref().map_or(0, |trouble| u64::from(trouble.duplicates))
     }
 
-    /// Duplicates with the IP identification of their original: copies made on the way or by the mirror ports.
+    /// Duplicates closely behind their original and with its IP identification, or without any: copies made on the way or
+    /// by the mirror ports.
     #[must_use]
     pub fn copies(&self) -> u64 {
         self.trouble.as_ref().map_or(0, |trouble| u64::from(trouble.copies))
@@ -408,7 +410,12 @@ mod tests {
             sequence.on(number, Some(id));
         }
         sequence.on(4, None);
-        assert_eq!((sequence.duplicates(), sequence.copies()), (5, 2), "3 was sent again, 4 says nothing");
+        assert_eq!((sequence.duplicates(), sequence.copies()), (5, 4), "3 was sent again, 4 has none");
+        sequence.on(4, Some(8));
+        assert_eq!((sequence.duplicates(), sequence.copies()), (6, 4), "another packet than the first");
+        (5..20).for_each(|number| _ = sequence.on(number, None));
+        sequence.on(12, None);
+        assert_eq!((sequence.duplicates(), sequence.copies()), (7, 4), "too late for a copy");
     }
 
     #[test]

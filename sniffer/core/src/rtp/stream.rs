@@ -1,10 +1,12 @@
 //! One RTP stream: one SSRC from one endpoint to another. Taking a packet allocates nothing but once for each kind of
 //! thing that most streams do not have (loss, late packets, a second payload type) and every ten seconds for the time line.
 
+use std::time::Duration;
+
 pub use super::payload::{PayloadType, Timing};
 use super::{
     Packet,
-    delay::{DelayVariation, MediaClock},
+    delay::{DelayVariation, MediaClock, Transit},
     jitter::Jitter,
     payload::PayloadTypes,
     playout::{Arriving, Playout},
@@ -33,7 +35,7 @@ pub struct Stream {
     pub vlan: Option<u16>,
     /// Time of the first packet.
     pub first: Timestamp,
-    /// Time of the last packet.
+    /// Time of the last packet that was no copy of one before.
     pub last: Timestamp,
     sequence: Sequence,
     clock: MediaClock,
@@ -51,7 +53,7 @@ pub struct Stream {
 pub struct Counts {
     /// Different packets with sound: no events, comfort noise or silence descriptors.
     pub sounding: u32,
-    /// Ticks from one packet to the next in order.
+    /// Ticks from one packet with speech to the next in order: those of most.
     pub interval: u32,
     /// Shortest and longest time between two packets, in microseconds; they mean something from two packets on.
     pub shortest_gap: u32,
@@ -64,6 +66,12 @@ pub struct Counts {
     /// There were packets with another one than the first's.
     pub dscp_changed: bool,
     last_marker: bool,
+    /// By how many packets `interval` is ahead of all others.
+    votes: u8,
+    /// The last packet had no speech.
+    last_silent: bool,
+    /// The last packet came after a pause that its timestamp knows nothing of, and has not been judged.
+    is_frozen: bool,
 }
 
 /// What few streams have.
@@ -89,6 +97,29 @@ impl Seldom {
     fn silence(&mut self) {
         self.silent = self.silent.saturating_add(1);
     }
+}
+
+impl Counts {
+    /// Takes the distance of two packets. The one that most have stays, whatever the others are: pauses, and what
+    /// is sent in them, have others.
+    fn vote(&mut self, ticks: u32) {
+        if self.interval == ticks {
+            self.votes = self.votes.saturating_add(1);
+        } else if self.votes == 0 {
+            (self.interval, self.votes) = (ticks, 1);
+        } else {
+            self.votes -= 1;
+        }
+    }
+}
+
+/// How a packet comes after the one before.
+#[derive(Clone, Copy, Debug)]
+struct Follows {
+    /// Its number is the next.
+    follows: bool,
+    /// Both have speech.
+    is_speech: bool,
 }
 
 /// A packet that waits for its clock rate.
@@ -142,8 +173,9 @@ impl Stream {
         if self.timeline.is_over(self.first, time) {
             self.begin_slot(time);
         }
-        self.note(packet);
+        let is_first = self.sequence.packets() == 0;
         let arrival = self.sequence.on(header.sequence, packet.ip_id);
+        self.note(packet, is_first, arrival);
         let timing = self.types.count(header.payload_type, timing_of);
         let follows = match arrival {
             // A copy says nothing about the network's timing: it may come from a second mirror port. A single packet
@@ -171,15 +203,23 @@ impl Stream {
             return;
         };
         match timing.media {
-            Media::Event => self.seldom().event(header.timestamp),
-            Media::Noise => self.seldom().silence(),
+            Media::Event => {
+                self.counts.last_silent = true;
+                self.seldom().event(header.timestamp);
+            }
+            Media::Noise => {
+                self.counts.last_silent = true;
+                self.seldom().silence();
+            }
             Media::Audio | Media::Video => {
-                if timing.silence_octets > 0 && is_silence(packet.bytes, timing.silence_octets) {
+                let is_silent = timing.silence_octets > 0 && is_silence(packet.bytes, timing.silence_octets);
+                let was_silent = std::mem::replace(&mut self.counts.last_silent, is_silent);
+                if is_silent {
                     self.seldom().silence();
                 } else {
                     self.counts.sounding = self.counts.sounding.saturating_add(1);
                 }
-                self.measure(early, timing, follows);
+                self.measure(early, timing, Follows { follows, is_speech: !is_silent && !was_silent });
             }
         }
     }
@@ -191,12 +231,12 @@ impl Stream {
         self.delay.begin_slot();
     }
 
-    /// What every packet has, duplicates included.
-    fn note(&mut self, packet: &Packet<'_>) {
+    /// What every packet has. The time of a copy says nothing.
+    fn note(&mut self, packet: &Packet<'_>, is_first: bool, arrival: Arrival) {
         let counts = &mut self.counts;
-        if self.sequence.packets() == 0 {
+        if is_first {
             (counts.dscp, counts.dscp_last) = (packet.dscp, packet.dscp);
-        } else {
+        } else if arrival != Arrival::Duplicate {
             let gap = packet.time.as_nanos().saturating_sub(self.last.as_nanos()).max(0) / 1000;
             let gap = u32::try_from(gap).unwrap_or(u32::MAX);
             counts.shortest_gap = counts.shortest_gap.min(gap);
@@ -204,35 +244,68 @@ impl Stream {
             counts.dscp_changed |= packet.dscp != counts.dscp_last;
             counts.dscp_last = packet.dscp;
         }
-        self.last = self.last.max(packet.time);
+        if arrival != Arrival::Duplicate {
+            self.last = self.last.max(packet.time);
+        }
     }
 
     /// Times a packet with a known clock rate.
-    fn measure(&mut self, packet: Early, timing: Timing, follows: bool) {
+    fn measure(&mut self, packet: Early, timing: Timing, after: Follows) {
         let silence = self.clock.silence(packet.arrival);
         let transit = self.clock.on(packet.arrival, packet.timestamp, timing.clock_rate);
         let marker = packet.marker && !self.counts.last_marker;
         self.counts.last_marker = packet.marker;
         let jitter = transit.difference.map(|difference| self.jitter.on(difference));
-        if follows && !packet.marker && transit.ticks > 0 {
-            self.counts.interval = transit.ticks.unsigned_abs();
+        if after.follows && after.is_speech && !packet.marker && transit.ticks > 0 {
+            self.counts.vote(transit.ticks.unsigned_abs());
         }
-        let jump = transit
-            .difference
-            .is_none_or(|difference| u128::from(difference.unsigned_abs()) > limits::PLAYOUT_RESTART.as_nanos());
+        let mut jump = transit.difference.is_none_or(|difference| is_longer(difference, limits::PLAYOUT_RESTART));
+        if transit.difference.is_none() {
+            self.counts.votes = 0;
+        }
+        let mut is_late = self.judge_freeze(packet.number, &transit, timing, &mut jump);
+        if after.follows && !packet.marker && is_freeze(&transit, timing.clock_rate) {
+            // The packets behind it tell whether the network held it back, or its sender paused.
+            self.counts.is_frozen = true;
+            self.timeline.measured(jitter, is_late);
+            return;
+        }
         if jump {
             self.delay.restart();
             self.playout.restart();
         }
         self.delay.on(transit.nanos);
-        let mut is_late = false;
         if timing.media == Media::Audio {
             let is_fresh = jump || marker || silence > limits::PLAYOUT_RESTART;
             let arriving = Arriving { number: packet.number, transit: transit.nanos, is_fresh };
             let sequence = &self.sequence;
-            is_late = self.playout.on(arriving, || sequence.predecessor_came(packet.number));
+            is_late |= self.playout.on(arriving, || sequence.predecessor_came(packet.number));
         }
         self.timeline.measured(jitter, is_late);
+    }
+
+    /// Judges the packet before, if it came after a pause that its timestamp knows nothing of: when this one follows at
+    /// once, the network held both back, and the one before was late; else its sender paused, and time begins anew. Says
+    /// whether the packet before was late.
+    fn judge_freeze(&mut self, number: u16, transit: &Transit, timing: Timing, jump: &mut bool) -> bool {
+        if !std::mem::take(&mut self.counts.is_frozen) {
+            return false;
+        }
+        let Some(difference) = transit.difference.filter(|_| transit.ticks > 0) else { return false };
+        if difference > -media_nanos(transit.ticks, timing.clock_rate) / 2 {
+            *jump = true;
+            return false;
+        }
+        *jump = false;
+        let before = transit.nanos.saturating_sub(difference);
+        self.delay.on(before);
+        if timing.media != Media::Audio {
+            return false;
+        }
+        let number = number.wrapping_sub(1);
+        let sequence = &self.sequence;
+        let arriving = Arriving { number, transit: before, is_fresh: false };
+        self.playout.on(arriving, || sequence.predecessor_came(number))
     }
 
     fn seldom(&mut self) -> &mut Seldom {
@@ -259,7 +332,7 @@ impl Stream {
             match self.types.timing(packet.payload_type) {
                 Some(timing) if matches!(timing.media, Media::Audio | Media::Video) => {
                     self.counts.sounding = self.counts.sounding.saturating_add(1);
-                    self.measure(packet, timing, follows);
+                    self.measure(packet, timing, Follows { follows, is_speech: true });
                 }
                 Some(Timing { media: Media::Noise, .. }) => self.seldom().silence(),
                 Some(_) => self.seldom().event(packet.timestamp),
@@ -358,6 +431,26 @@ impl Stream {
         ];
         parts.iter().fold(seldom, |sum, part| sum.saturating_add(*part))
     }
+}
+
+/// How much media so many ticks are, in nanoseconds.
+fn media_nanos(ticks: i32, clock_rate: u32) -> i64 {
+    i64::from(ticks).saturating_mul(1_000_000_000).checked_div(i64::from(clock_rate)).unwrap_or(0)
+}
+
+fn is_longer(nanos: i64, than: Duration) -> bool {
+    u128::from(nanos.unsigned_abs()) > than.as_nanos()
+}
+
+/// Says whether a packet came much later than the one before although its timestamp is the next.
+fn is_freeze(transit: &Transit, clock_rate: u32) -> bool {
+    let is_next = transit.ticks > 0 && !is_longer(media_nanos(transit.ticks, clock_rate), limits::PLAYOUT_RESTART);
+    transit.difference.is_some_and(|difference| {
+        is_next
+            && difference > 0
+            && is_longer(difference, limits::PLAYOUT_RESTART)
+            && !is_longer(difference, limits::FREEZE)
+    })
 }
 
 /// Says whether a packet has a payload, and one so small that it can only be a silence descriptor.

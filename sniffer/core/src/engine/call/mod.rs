@@ -15,13 +15,6 @@ mod transfer;
 
 use std::time::Duration;
 
-use self::{
-    invite::Invite,
-    seen::{Seen, Sight},
-    session::Session,
-    texts::{Field, Texts},
-    transfer::Transfers,
-};
 pub use self::{
     audio::Quiet,
     invite::replaced,
@@ -29,6 +22,13 @@ pub use self::{
     seen::At,
     side::Side,
     transfer::{fragment_status, refer_target},
+};
+use self::{
+    invite::Invite,
+    seen::{Seen, Sight},
+    session::Session,
+    texts::{Field, Texts},
+    transfer::Transfers,
 };
 use super::{CallSerial, Timeouts, methods::Noted};
 use crate::{

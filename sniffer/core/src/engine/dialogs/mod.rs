@@ -2,6 +2,7 @@
 
 mod calls;
 mod links;
+mod media;
 mod properties;
 mod registrations;
 mod sessions;
@@ -110,6 +111,23 @@ impl Scene {
         packet.extend(payload);
         let meta = FrameMeta { time: self.now(), ..FrameMeta::default() };
         self.engine.frame(LinkType::RawIp, meta, &packet);
+    }
+
+    /// Ends everything, and gives all calls, and all streams with and without one.
+    fn end_with_streams(&mut self) -> (Vec<CallRecord>, Vec<StreamRecord>) {
+        self.engine.finish();
+        let (mut calls, mut streams) = (Vec::new(), Vec::new());
+        while let Some(event) = self.engine.next_event() {
+            match event {
+                Event::Call(call) => {
+                    calls.push(call.record);
+                    streams.extend(call.streams);
+                }
+                Event::Stream { record, .. } => streams.push(*record),
+                Event::Registration(_) | Event::Subscription(_) | Event::Exchange(_) | Event::Adopted { .. } => {}
+            }
+        }
+        (calls, streams)
     }
 
     fn end(&mut self) -> Outcome {

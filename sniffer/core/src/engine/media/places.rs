@@ -15,6 +15,7 @@ use crate::{
     rtcp::session::Session,
     sdp::{Codec, CodecName, Media as Announcement},
     slab::{Id, Places},
+    time::Timestamp,
 };
 
 /// How sure it is that media at an endpoint belongs to a call. Whoever announces an endpoint takes it from who did not.
@@ -88,6 +89,8 @@ pub(super) struct CallMedia {
     /// One each way, seldom more.
     streams: Few<(Id, Direction), 2>,
     pub(super) refused: u32,
+    /// When signalling last heard that it lives without RTP.
+    pub(super) alive: Timestamp,
     pub(super) rtcp: Option<Box<Session>>,
 }
 
@@ -218,7 +221,15 @@ impl Expectation {
 
 impl CallMedia {
     fn new(serial: CallSerial) -> Self {
-        Self { serial, announced: Box::default(), others: None, streams: Few::default(), refused: 0, rtcp: None }
+        Self {
+            serial,
+            announced: Box::default(),
+            others: None,
+            streams: Few::default(),
+            refused: 0,
+            alive: Timestamp::default(),
+            rtcp: None,
+        }
     }
 
     /// The endpoints that are expected for this call.
@@ -241,6 +252,11 @@ impl CallMedia {
 
     fn announced_mut(&mut self, endpoint: &Endpoint) -> Option<&mut Announced> {
         self.announced.iter_mut().find(|one| one.rtp == *endpoint)
+    }
+
+    /// Says whether a side of it announced an endpoint, whoever has it.
+    pub(super) fn announces(&self, endpoint: &Endpoint) -> bool {
+        self.announced.iter().any(|one| one.rtp == *endpoint)
     }
 
     /// Its streams in the order in which they came.

@@ -41,7 +41,11 @@ fn judged(mut call: CallRecord, mut streams: Vec<StreamRecord>) -> (Option<Direc
 }
 
 /// The direction without sound and for how long, where SDP wanted none of the callee's from one second to another.
-fn judged_with(quiet: Option<(i64, i64)>, mut call: CallRecord, mut streams: Vec<StreamRecord>) -> Option<(Direction, f64)> {
+fn judged_with(
+    quiet: Option<(i64, i64)>,
+    mut call: CallRecord,
+    mut streams: Vec<StreamRecord>,
+) -> Option<(Direction, f64)> {
     let quiet = quiet.map(|(start, end)| Quiet {
         direction: CalleeToCaller,
         start: at(start * 1000),

@@ -224,3 +224,71 @@ fn whatever_comes_the_figures_fit_together() {
         }
     }
 }
+
+#[test]
+fn the_distance_of_packets_is_that_of_speech_whatever_comes_in_the_pauses() {
+    let mut stream = stream();
+    let timing = Timing { silence_octets: 7, ..audio(8000) };
+    feed(&mut stream, 0..100, 97, 160, Some(timing));
+    // The side that listens at the end: descriptors every 160 ms with the next numbers and no marker.
+    for n in 0..60_u16 {
+        let silent = Packet {
+            bytes: &[0x80; 19],
+            ..packet(2000 + i64::from(n) * 160, 100 + n, 16_000 + u32::from(n) * 1280, 97)
+        };
+        stream.on(&silent, |_| Some(timing));
+    }
+    assert_eq!((stream.counts().interval, stream.counts().sounding, stream.silent()), (160, 100, 60));
+    // So are single packets of another length.
+    let last = packet(2000 + 60 * 160 + 60, 160, 16_000 + 60 * 1280 + 480, 97);
+    stream.on(&last, |_| Some(timing));
+    assert_eq!(stream.counts().interval, 160);
+}
+
+#[test]
+fn a_network_that_stands_still_makes_packets_late_and_a_sender_that_pauses_does_not() {
+    let late = |hold_ms: i64, is_network: bool| {
+        let mut stream = stream();
+        for n in 0..400_u16 {
+            let sent = i64::from(n) * 20;
+            let came = match (n, is_network) {
+                (..100, _) => sent,
+                // All that was held back comes at once.
+                (_, true) => sent.max(1980 + hold_ms),
+                (_, false) => sent + hold_ms,
+            };
+            stream.on(&packet(came, n, u32::from(n) * 160, 0), |_| Some(audio(8000)));
+        }
+        (stream.playout().late(Kind::Fixed50).0, stream.delay().max_ms().unwrap())
+    };
+    // Half a second of late packets until the buffer has moved.
+    assert_eq!(late(900, true).0, 25);
+    assert_eq!(late(1500, true).0, 25);
+    assert!(late(1500, true).1 > 1400.0);
+    assert_eq!(late(1500, false).0, 0, "its timestamps do not count the pause");
+    assert!(late(1500, false).1 < 1.0);
+    assert_eq!(late(60_000, true).0, 0, "a minute is a new beginning");
+}
+
+#[test]
+fn a_payload_type_that_gets_another_meaning_is_timed_anew() {
+    let mut stream = stream();
+    feed(&mut stream, 0..300, 96, 160, Some(audio(8000)));
+    stream.resolve(|_| Some(audio(16_000)));
+    for n in 300..600_u16 {
+        stream.on(&packet(i64::from(n) * 20, n, 48_000 + u32::from(n - 300) * 320, 96), |_| None);
+    }
+    assert_eq!((stream.jitter().max_ms(), stream.clock_rate()), (Some(0.0), Some(16_000)));
+    assert_eq!((stream.counts().interval, stream.counts().sounding), (320, 600));
+}
+
+#[test]
+fn the_time_of_a_copy_is_no_distance_of_packets() {
+    let mut stream = stream();
+    for n in 0..100_u16 {
+        stream.on(&packet(i64::from(n) * 20, n, u32::from(n) * 160, 0), |_| Some(audio(8000)));
+        stream.on(&packet(i64::from(n) * 20 + 1, n, u32::from(n) * 160, 0), |_| Some(audio(8000)));
+    }
+    assert_eq!((stream.counts().shortest_gap, stream.counts().longest_gap), (20_000, 20_000));
+    assert_eq!(stream.sequence().unwrap().copies(), 100);
+}
