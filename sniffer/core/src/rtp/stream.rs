@@ -15,6 +15,9 @@ use super::{
 };
 use crate::{codec::Media, decode::Endpoint, ends::Ends, limits, rtcp::session::Session, time::Timestamp};
 
+/// How closely a copy follows: see [`limits::COPY_MILLIS`].
+const COPY: Duration = Duration::from_millis(100);
+
 /// What names a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StreamKey {
@@ -35,7 +38,7 @@ pub struct Stream {
     pub vlan: Option<u16>,
     /// Time of the first packet.
     pub first: Timestamp,
-    /// Time of the last packet that was no copy of one before.
+    /// Time of the last packet, copies that follow at once left out.
     pub last: Timestamp,
     sequence: Sequence,
     clock: MediaClock,
@@ -244,7 +247,9 @@ impl Stream {
             counts.dscp_changed |= packet.dscp != counts.dscp_last;
             counts.dscp_last = packet.dscp;
         }
-        if arrival != Arrival::Duplicate {
+        // A copy follows at once; what repeats a packet much later shows that the stream lives.
+        let is_copy = arrival == Arrival::Duplicate && packet.time.since(self.last) < COPY;
+        if !is_copy {
             self.last = self.last.max(packet.time);
         }
     }
