@@ -12,7 +12,7 @@
 
 use std::{fmt, str::FromStr};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use thiserror::Error;
 
 pub use crate::search::{CallFilter, Comparison, NumberFilter, Party};
@@ -119,8 +119,7 @@ pub enum Response {
 
 /// The stable identity of a call: it stays the same from the first INVITE until the record is deleted, also over
 /// restarts. Its order is the order of the calls' starts. As text it has 32 hexadecimal digits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(into = "String", try_from = "String")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CallKey(u128);
 
 impl CallKey {
@@ -169,17 +168,38 @@ impl FromStr for CallKey {
     }
 }
 
-impl TryFrom<String> for CallKey {
-    type Error = NotACallKey;
-
-    fn try_from(text: String) -> Result<Self, NotACallKey> {
-        text.parse()
+/// Text where people read it; else its octets.
+impl Serialize for CallKey {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            serializer.collect_str(self)
+        } else {
+            serializer.serialize_bytes(&self.to_bytes())
+        }
     }
 }
 
-impl From<CallKey> for String {
-    fn from(key: CallKey) -> Self {
-        key.to_string()
+impl<'de> Deserialize<'de> for CallKey {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TextOrOctets;
+        impl de::Visitor<'_> for TextOrOctets {
+            type Value = CallKey;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a call's id")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<CallKey, E> {
+                text.parse().map_err(de::Error::custom)
+            }
+
+            fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<CallKey, E> {
+                let octets = bytes.try_into().map_err(|_| de::Error::invalid_length(bytes.len(), &self))?;
+                Ok(CallKey::from_bytes(octets))
+            }
+        }
+        // Not by what the form says of itself: what serde holds back for a flattened field does not know it.
+        deserializer.deserialize_any(TextOrOctets)
     }
 }
 

@@ -126,17 +126,41 @@ fn text_of(micros: u64) -> [u8; 27] {
     text
 }
 
+/// Text where people read it; else nanoseconds in eight octets, big endian.
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        if serializer.is_human_readable() {
+            serializer.collect_str(self)
+        } else {
+            serializer.serialize_bytes(&self.as_nanos().to_be_bytes())
+        }
     }
 }
 
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
+        // Not by what the form says of itself: what serde holds back for a flattened field does not know it.
+        deserializer.deserialize_any(TextOrOctets)
+    }
+}
+
+struct TextOrOctets;
+
+impl de::Visitor<'_> for TextOrOctets {
+    type Value = Timestamp;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a time as RFC 3339 has it")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Timestamp, E> {
         let time: jiff::Timestamp = text.parse().map_err(de::Error::custom)?;
-        i64::try_from(time.as_nanosecond()).map(Self::from_nanos).map_err(de::Error::custom)
+        i64::try_from(time.as_nanosecond()).map(Timestamp::from_nanos).map_err(de::Error::custom)
+    }
+
+    fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Timestamp, E> {
+        let octets = bytes.try_into().map_err(|_| de::Error::invalid_length(bytes.len(), &self))?;
+        Ok(Timestamp::from_nanos(i64::from_be_bytes(octets)))
     }
 }
 
