@@ -5,7 +5,7 @@
 
 use sniffer_core::time::Timestamp;
 
-use super::codec;
+use super::{codec, order::by_owner};
 use crate::limits;
 
 /// Whose a packet is.
@@ -304,7 +304,7 @@ pub struct Parts<'a> {
 /// The block of these packets. `entries` come out sorted.
 #[must_use]
 pub fn seal(parts: &Parts<'_>, entries: &mut [Entry]) -> Vec<u8> {
-    entries.sort_unstable_by_key(|entry| (entry.owner, entry.at));
+    by_owner(entries);
     let (mut data, mut index, mut groups) = (Vec::with_capacity(parts.records.len() / 2), Vec::new(), 0_u32);
     let number = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
     for group in entries.chunk_by(|a, b| a.owner == b.owner) {

@@ -18,12 +18,12 @@ struct Past {
 
 /// Where a record is remembered: packets of one direction go to one place. Octets 26 to 38 of an Ethernet frame are the
 /// addresses and ports of IPv4 over UDP; for others any choice is as right, only less apt.
-fn place(record: &[u8]) -> usize {
-    let mut hash = record.len();
-    for byte in record.get(44..56).unwrap_or_default() {
-        hash = hash.wrapping_mul(31).wrapping_add(usize::from(*byte));
-    }
-    hash % PLACES
+fn place(record: &[u8]) -> u8 {
+    let Some((first, rest)) = record.get(44..56).and_then(|octets| octets.split_first_chunk()) else { return 0 };
+    let last = rest.first_chunk().copied().map_or(0, u32::from_le_bytes);
+    let mixed = (u64::from_le_bytes(*first) ^ u64::from(last).rotate_left(29)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    // Two bits: as many as there are places.
+    u8::try_from(mixed >> 62).unwrap_or_default()
 }
 
 /// Packs records, each with its length in two octets before it (little endian: that of the record alone). None when it does not pay.
@@ -32,22 +32,28 @@ pub fn pack(records: &[&[u8]], raw: usize) -> Option<Vec<u8>> {
     let mut packed = Vec::with_capacity(raw / 2);
     for record in records {
         let place = place(record);
-        let before = past.records.get_mut(place)?;
-        packed.push(u8::try_from(place).ok()?);
+        let before = past.records.get_mut(usize::from(place))?;
+        packed.push(place);
         packed.extend(u32::try_from(record.len()).ok()?.to_le_bytes());
         let (head, rest) = record.split_at_checked(COMPARED).unwrap_or((record, &[]));
-        for (number, eight) in head.chunks(8).enumerate() {
-            let from = number.saturating_mul(8);
-            let same = before.get(from..from.saturating_add(eight.len()));
-            if same == Some(eight) {
-                packed.push(0);
-                continue;
-            }
+        let (eights, end) = head.as_chunks::<8>();
+        let (same, _) = before.as_chunks::<8>();
+        // A record that is longer than the one before it differs there in every octet.
+        let shared = eights.len().min(same.len());
+        for (eight, same) in eights.iter().zip(same) {
+            differing(&mut packed, u64::from_le_bytes(*eight), u64::from_le_bytes(*same));
+        }
+        for eight in eights.get(shared..).unwrap_or_default() {
+            packed.push(0xff);
+            packed.extend_from_slice(eight);
+        }
+        if !end.is_empty() {
             let at = packed.len();
             packed.push(0);
+            let same = before.get(head.len().saturating_sub(end.len())..).unwrap_or_default();
             let mut map = 0_u8;
-            for (bit, byte) in eight.iter().enumerate() {
-                if same.and_then(|same| same.get(bit)) != Some(byte) {
+            for (bit, byte) in end.iter().enumerate() {
+                if same.get(bit) != Some(byte) {
                     map |= 1 << bit;
                     packed.push(*byte);
                 }
@@ -64,6 +70,26 @@ pub fn pack(records: &[&[u8]], raw: usize) -> Option<Vec<u8>> {
         }
     }
     Some(packed)
+}
+
+/// Adds the map of the octets that differ, and those octets.
+fn differing(packed: &mut Vec<u8>, eight: u64, same: u64) {
+    let differ = eight ^ same;
+    if differ == 0 {
+        return packed.push(0);
+    }
+    // The lowest bit of each octet that is not zero, and then all of them as the highest octet of a product.
+    let some = differ | (differ >> 4);
+    let some = some | (some >> 2);
+    let some = (some | (some >> 1)) & 0x0101_0101_0101_0101;
+    let [map, ..] = some.wrapping_mul(0x0102_0408_1020_4080).to_be_bytes();
+    packed.push(map);
+    let mut left = some;
+    while left != 0 {
+        let [octet, ..] = (eight >> left.trailing_zeros()).to_le_bytes();
+        packed.push(octet);
+        left &= left.wrapping_sub(1);
+    }
 }
 
 /// The records of a packed group; none when it is damaged.
@@ -127,6 +153,34 @@ mod tests {
         assert_eq!(unpack(&packed, raw.len()).unwrap(), raw);
         for cut in 0..packed.len() {
             assert_eq!(unpack(&packed[..cut], raw.len()), None);
+        }
+    }
+
+    #[test]
+    fn records_of_any_length_and_difference_read_back() {
+        let mut state = 7_u64;
+        let mut random = |most: u64| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) % most
+        };
+        for _ in 0..300 {
+            let records: Vec<Vec<u8>> = (0..20)
+                .map(|_| {
+                    let length = usize::try_from(if random(3) == 0 { random(200) } else { 84 }).unwrap();
+                    let mut record = vec![0x5a; length];
+                    for _ in 0..random(9) {
+                        let place = random(u64::try_from(length).unwrap().max(1));
+                        if let Some(octet) = record.get_mut(usize::try_from(place).unwrap()) {
+                            *octet = u8::try_from(random(256)).unwrap();
+                        }
+                    }
+                    record
+                })
+                .collect();
+            let raw = records.concat();
+            let parts: Vec<&[u8]> = records.iter().map(Vec::as_slice).collect();
+            let packed = pack(&parts, raw.len()).expect("it pays");
+            assert_eq!(unpack(&packed, raw.len()).unwrap(), raw);
         }
     }
 
