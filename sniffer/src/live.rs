@@ -152,7 +152,7 @@ impl<W: Write> Live<'_, W> {
         self.statistics(now())?;
         self.clear()?;
         self.engine.finish();
-        self.printer.events(&mut self.engine)?;
+        self.printer.events(&mut self.engine, &mut None)?;
         self.printer.record(Record::Summary(self.engine.summary()))?;
         if self.dropped > 0 {
             tracing::warn!("{} packets were lost by this capture: the machine was too slow", self.dropped);
@@ -170,7 +170,7 @@ impl<W: Write> Live<'_, W> {
             *unhandled = unhandled.saturating_add(u64::from(is_unhandled(&frame)));
         });
         if ready && !self.is_screen {
-            self.printer.events(&mut self.engine)?;
+            self.printer.events(&mut self.engine, &mut None)?;
         }
         Ok(ready)
     }
@@ -193,7 +193,7 @@ impl<W: Write> Live<'_, W> {
     /// Ended calls above, then the screen's lower part: counters and calls in progress.
     fn draw(&mut self) -> Result<()> {
         self.clear()?;
-        self.printer.events(&mut self.engine)?;
+        self.printer.events(&mut self.engine, &mut None)?;
         if self.is_screen {
             let calls = self.engine.calls_in_progress();
             let streams = self.engine.streams_active();

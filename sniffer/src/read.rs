@@ -1,5 +1,6 @@
 //! `sniffer read`: capture files through the engine to the standard output. The same files give the same bytes.
 
+mod keep;
 mod progress;
 mod table;
 mod write_call;
@@ -12,13 +13,17 @@ use std::{
 
 use anyhow::{Context, Result};
 use clap::Args;
+use serde::Serialize;
 use sniffer_core::{
-    engine::{Engine, Event, FrameMeta, Settings},
-    record::Record,
+    engine::{EndedCall, Engine, Event, FrameMeta, Settings},
+    record::{CallRecord, Record, StreamRecord},
 };
 
-use self::progress::Progress;
 pub(crate) use self::table::Table;
+use self::{
+    keep::{Keeping, Media},
+    progress::Progress,
+};
 use crate::file::{CaptureFile, FileError};
 
 /// What the command line says.
@@ -30,8 +35,14 @@ pub struct Options {
     /// Report RTP that no signalling announces as streams of their own
     #[arg(long)]
     pub rtp_without_sip: bool,
+    /// Keep the calls, their packets and the archive in this folder, as the daemon does
+    #[arg(long, value_name = "FOLDER")]
+    pub store: Option<PathBuf>,
+    /// How much of each media packet --store keeps
+    #[arg(long, value_name = "HOW", default_value = "headers", requires = "store")]
+    pub media: Media,
     /// Write the packets of the call with this Call-ID into a pcap file, and print nothing else
-    #[arg(long, num_args = 2, value_names = ["CALL-ID", "OUT.pcap"], conflicts_with_all = ["json", "rtp_without_sip"])]
+    #[arg(long, num_args = 2, value_names = ["CALL-ID", "OUT.pcap"], conflicts_with_all = ["json", "rtp_without_sip", "store"])]
     pub write_call: Option<Vec<String>>,
     /// The capture files, in the order of time
     #[arg(required = true, value_name = "FILE")]
@@ -51,7 +62,16 @@ pub fn run(options: &Options, output: impl Write) -> Result<ExitCode> {
     let mut printer = Printer::new(output, options.json);
     let total = options.files.iter().filter_map(|path| path.metadata().ok()).map(|metadata| metadata.len()).sum();
     let mut progress = Progress::on_terminal(total);
-    match read_files(&options.files, &mut engine, &mut printer, &mut progress) {
+    let mut keeping = match &options.store {
+        Some(folder) => Some(Keeping::open(folder, options.media)?),
+        None => None,
+    };
+    let read = read_files(&options.files, &mut engine, &mut printer, &mut progress, &mut keeping);
+    // What an engine of many calls held is not held beside what the archive needs.
+    drop(engine);
+    // What was read is kept, whether somebody went on reading our output or not.
+    let kept = keeping.map_or(Ok(()), Keeping::finish);
+    match read.and_then(|code| kept.map(|()| code)) {
         // The reader of our output went away, as `head` does: nothing is wrong.
         Err(error) if is_broken_pipe(&error) => Ok(ExitCode::SUCCESS),
         other => other,
@@ -68,10 +88,11 @@ fn read_files<E: Write>(
     engine: &mut Engine,
     printer: &mut Printer<impl Write>,
     progress: &mut Progress<E>,
+    keeping: &mut Option<Keeping>,
 ) -> Result<ExitCode> {
     let mut code = ExitCode::SUCCESS;
     for path in files {
-        if let Some(damage) = read_file(path, engine, printer, progress)? {
+        if let Some(damage) = read_file(path, engine, printer, progress, keeping)? {
             progress.clear();
             tracing::warn!("{}: {damage}; what came before is counted", path.display());
             code = ExitCode::from(2);
@@ -79,7 +100,7 @@ fn read_files<E: Write>(
     }
     progress.clear();
     engine.finish();
-    printer.events(engine)?;
+    printer.events(engine, keeping)?;
     printer.record(Record::Summary(engine.summary()))?;
     printer.flush()?;
     Ok(code)
@@ -91,14 +112,19 @@ fn read_file<E: Write>(
     engine: &mut Engine,
     printer: &mut Printer<impl Write>,
     progress: &mut Progress<E>,
+    keeping: &mut Option<Keeping>,
 ) -> Result<Option<FileError>> {
     let mut file = open(path)?;
     loop {
         match file.next_packet() {
             Ok(Some(packet)) => {
-                engine.frame(packet.link, FrameMeta { time: packet.time, vlan: None }, packet.frame);
+                let meta = FrameMeta { time: packet.time, vlan: None };
+                let used = engine.frame(packet.link, meta, packet.frame);
+                if let Some(keeping) = keeping {
+                    keeping.frame(packet.link, meta, packet.frame, used);
+                }
                 progress.packet(packet.frame.len());
-                printer.events(engine)?;
+                printer.events(engine, keeping)?;
             }
             Ok(None) => return Ok(None),
             Err(FileError::Io(error)) => return Err(error).with_context(|| format!("read {}", path.display())),
@@ -119,6 +145,14 @@ fn open(path: &Path) -> Result<CaptureFile> {
     opened.with_context(|| format!("cannot read {}{advice}", path.display()))
 }
 
+/// A [`Record`] that somebody else has.
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Lent<'a> {
+    Call(&'a CallRecord),
+    Stream(&'a StreamRecord),
+}
+
 /// Prints what the engine gives away, as JSON lines or as a table.
 pub(crate) struct Printer<W: Write> {
     output: BufWriter<W>,
@@ -133,20 +167,24 @@ impl<W: Write> Printer<W> {
         Self { output: BufWriter::with_capacity(1 << 16, output), table }
     }
 
-    /// Prints all events that wait; says whether there were any.
-    pub(crate) fn events(&mut self, engine: &mut Engine) -> Result<bool> {
+    /// Prints all events that wait, and keeps them where they are to be kept; says whether there were any.
+    pub(crate) fn events(&mut self, engine: &mut Engine, keeping: &mut Option<Keeping>) -> Result<bool> {
         let mut any = false;
         while let Some(event) = engine.next_event() {
             any = true;
             match event {
                 Event::Call(call) => {
-                    self.record(Record::Call(call.record))?;
-                    for stream in call.streams {
-                        self.record(Record::Stream(stream))?;
+                    self.call(&call)?;
+                    if let Some(keeping) = keeping {
+                        keeping.ended(*call)?;
                     }
                 }
                 Event::Stream { record, .. } => self.record(Record::Stream(*record))?,
-                Event::Adopted { .. } => {}
+                Event::Adopted { stream, call } => {
+                    if let Some(keeping) = keeping {
+                        keeping.adopted(stream, call);
+                    }
+                }
                 Event::Registration(registration) => self.record(Record::Registration(*registration))?,
                 Event::Subscription(subscription) => self.record(Record::Subscription(*subscription))?,
                 Event::Exchange(exchange) => self.record(Record::Exchange(*exchange))?,
@@ -155,14 +193,36 @@ impl<W: Write> Printer<W> {
         Ok(any)
     }
 
+    /// Prints a call and its streams, which go on to others.
+    fn call(&mut self, call: &EndedCall) -> Result<()> {
+        match &mut self.table {
+            Some(table) => {
+                table.call(&mut self.output, &call.record)?;
+                for stream in &call.streams {
+                    table.stream(&mut self.output, stream)?;
+                }
+            }
+            None => {
+                self.line(&Lent::Call(&call.record))?;
+                for stream in &call.streams {
+                    self.line(&Lent::Stream(stream))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn line(&mut self, record: &impl Serialize) -> Result<()> {
+        serde_json::to_writer(&mut self.output, record).map_err(io::Error::from)?;
+        self.output.write_all(b"\n")?;
+        Ok(())
+    }
+
     /// Prints one record.
     pub(crate) fn record(&mut self, record: Record) -> Result<()> {
         match &mut self.table {
             Some(table) => table.print(&mut self.output, record)?,
-            None => {
-                serde_json::to_writer(&mut self.output, &record).map_err(io::Error::from)?;
-                self.output.write_all(b"\n")?;
-            }
+            None => self.line(&record)?,
         }
         Ok(())
     }

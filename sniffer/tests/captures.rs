@@ -48,7 +48,7 @@ pub fn all_files(folder: &Path) -> Vec<PathBuf> {
 pub fn output(file: &Path, rtp_without_sip: bool) -> Vec<u8> {
     let mut output = Vec::new();
     let options =
-        sniffer::read::Options { json: true, rtp_without_sip, files: vec![file.to_owned()], write_call: None };
+        sniffer::read::Options { json: true, rtp_without_sip, files: vec![file.to_owned()], ..Default::default() };
     sniffer::read::run(&options, &mut output).unwrap();
     output
 }

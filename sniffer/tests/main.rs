@@ -13,6 +13,7 @@ mod daemon;
 mod dialogs;
 mod fuzz;
 mod hostile;
+mod keep;
 mod oracle;
 mod oracle_quality;
 mod privacy;

@@ -2,7 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use sniffer_core::time::Timestamp;
+use sniffer_core::{
+    decode::LinkType,
+    engine::{FrameKind, FrameMeta, FrameUse},
+    time::Timestamp,
+};
 
 use super::{
     Kind, Owner, Packet,
@@ -90,6 +94,22 @@ impl Gatherer {
             self.hand_over(kind);
         }
         self.tick(packet.time);
+    }
+
+    /// Keeps a frame as what the engine took it for.
+    pub fn frame(&mut self, link: LinkType, meta: FrameMeta, bytes: &[u8], used: FrameUse) {
+        let owner = match (used.owner, used.stream) {
+            (Some(call), _) => Owner::Call(call.get()),
+            (None, Some(stream)) => Owner::Stream(stream.get()),
+            (None, None) => return self.tick(meta.time),
+        };
+        let kind = match used.kind {
+            FrameKind::Sip => Kind::Signalling,
+            FrameKind::Rtp | FrameKind::Rtcp => Kind::Media,
+            FrameKind::Other => return self.tick(meta.time),
+        };
+        let (Ok(link), Ok(original)) = (u16::try_from(link.number()), u32::try_from(bytes.len())) else { return };
+        self.keep(kind, owner, &Packet { time: meta.time, link, original, bytes }, used.keep, meta.vlan);
     }
 
     /// Takes note that a call has adopted a stream, whose packets were kept under the stream.

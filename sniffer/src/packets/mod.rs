@@ -10,6 +10,7 @@ mod block;
 mod codec;
 mod cut;
 mod gather;
+mod order;
 mod pcapng;
 mod segments;
 mod write;

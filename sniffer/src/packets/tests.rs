@@ -13,7 +13,7 @@ fn at(millis: u64) -> Timestamp {
 
 fn open(disk: &Simulated, media: MediaKept) -> std::io::Result<(PacketStore, std::thread::JoinHandle<()>)> {
     let disk: Arc<dyn Disk> = Arc::new(disk.clone());
-    let (store, queue) = PacketStore::new(Settings { run: RUN, media, floor: 1 << 20 });
+    let (store, queue) = PacketStore::new(Settings { run: RUN, media, floor: 1 << 20, waits: false });
     store.open(&disk, Path::new("/packets"))?;
     let of_thread = store.clone();
     Ok((store, std::thread::spawn(move || of_thread.run(&disk, Path::new("/packets"), &queue))))

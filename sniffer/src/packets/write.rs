@@ -7,7 +7,7 @@ use std::{
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
-        mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
+        mpsc::{Receiver, RecvTimeoutError, SendError, SyncSender, TrySendError, sync_channel},
     },
     time::Instant,
 };
@@ -28,6 +28,8 @@ pub struct Settings {
     pub media: MediaKept,
     /// Free bytes that are left on the disk.
     pub floor: u64,
+    /// Whoever hands packets over waits where the thread is behind, as when files are read. Capture does not.
+    pub waits: bool,
 }
 
 /// Why packets were not kept.
@@ -85,9 +87,15 @@ impl Shared {
         gathering
     }
 
-    /// Hands a block over; never waits.
+    /// Hands a block over.
     pub fn send(&self, message: Message) {
-        let refused = match lock(&self.sender).as_ref() {
+        // Waiting with the lock would hold others up.
+        let sender = lock(&self.sender).clone();
+        let refused = match sender {
+            Some(sender) if self.settings.waits => match sender.send(message) {
+                Ok(()) => return,
+                Err(SendError(message)) => message,
+            },
             Some(sender) => match sender.try_send(message) {
                 Ok(()) => return,
                 Err(TrySendError::Full(message) | TrySendError::Disconnected(message)) => message,
@@ -143,7 +151,8 @@ impl PacketStore {
     /// A packet store that takes packets at once, and writes them once [`PacketStore::run`] has opened it.
     #[must_use]
     pub fn new(settings: Settings) -> (Self, Queue) {
-        let (sender, messages) = sync_channel(limits::PACKET_QUEUE);
+        let queue = if settings.waits { limits::PACKET_QUEUE_WAITING } else { limits::PACKET_QUEUE };
+        let (sender, messages) = sync_channel(queue);
         let shared = Arc::new(Shared {
             settings,
             sender: Mutex::new(Some(sender)),

@@ -54,7 +54,8 @@ impl Table {
         Ok(())
     }
 
-    fn call(&mut self, output: &mut impl Write, call: &CallRecord) -> io::Result<()> {
+    /// Prints a call.
+    pub fn call(&mut self, output: &mut impl Write, call: &CallRecord) -> io::Result<()> {
         self.heading(output)?;
         let talk = match (call.answered, call.end) {
             (Some(answered), Some(end)) => duration(end.since(answered).as_secs_f64()),
@@ -84,7 +85,8 @@ impl Table {
         write!(output, "{start:19}  {state:11} {code:>4} {talk:>9}  ")
     }
 
-    fn stream(&mut self, output: &mut impl Write, stream: &StreamRecord) -> io::Result<()> {
+    /// Prints a stream.
+    pub fn stream(&mut self, output: &mut impl Write, stream: &StreamRecord) -> io::Result<()> {
         self.heading(output)?;
         let arrow = match stream.direction {
             Some(Direction::CallerToCallee) => '→',

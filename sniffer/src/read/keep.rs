@@ -1,0 +1,154 @@
+//! `sniffer read --store`: what was read is kept as the daemon keeps what it captures: calls, packets and the archive.
+//!
+//! A file is in no hurry: where the daemon would count a packet as dropped, this waits for the disk. Nothing that is
+//! there is deleted; the daemon's bounds do that when it uses the folder next.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread::{Builder, JoinHandle},
+};
+
+use anyhow::{Context, Result, bail};
+use clap::ValueEnum;
+use sniffer_core::{
+    decode::LinkType,
+    engine::{CallSerial, EndedCall, FrameMeta, FrameUse, StreamSerial},
+    time::Timestamp,
+};
+
+use crate::{
+    archive::Archive,
+    disk::{Disk, RealDisk},
+    limits,
+    packets::{Gatherer, MediaKept, PacketStore, Settings},
+    run::{Keep, now},
+    store::{Detail, Kept, PacketsOf, Store, StoreError},
+};
+
+/// How much of media `--media` keeps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Media {
+    /// Nothing
+    None,
+    /// The headers up to RTP's own, and RTCP in full
+    #[default]
+    Headers,
+    /// Every octet
+    Full,
+}
+
+impl Media {
+    fn kept(self) -> MediaKept {
+        match self {
+            Self::None => MediaKept::None,
+            Self::Headers => MediaKept::Headers,
+            Self::Full => MediaKept::Full,
+        }
+    }
+}
+
+/// The stores of a folder, open.
+#[derive(Debug)]
+pub struct Keeping {
+    disk: Arc<dyn Disk>,
+    folder: PathBuf,
+    /// Free bytes that are left.
+    floor: u64,
+    store: Store,
+    packets: PacketStore,
+    gatherer: Gatherer,
+    writer: JoinHandle<()>,
+    batch: Vec<Kept>,
+    /// The time of the last packet: in its hour's archive go the calls that end by it.
+    time: Timestamp,
+}
+
+impl Keeping {
+    /// Opens the stores in a folder, or makes them.
+    ///
+    /// # Errors
+    /// When they cannot be used, also because a running sniffer uses them.
+    pub fn open(folder: &Path, media: Media) -> Result<Self> {
+        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+        let store = Store::open(&disk, folder, now()).map_err(|error| {
+            let advice = match &error {
+                StoreError::Busy { .. } => "; stop the sniffer that uses it, or name another folder",
+                StoreError::Folder { .. } => "; may you write there?",
+                StoreError::Database { .. } | StoreError::Format { .. } => "",
+            };
+            anyhow::Error::new(error).context(format!("cannot keep anything in {}{advice}", folder.display()))
+        })?;
+        let floor = Keep::default().floor(disk.space(folder).context("ask how much room there is")?.total);
+        // Two runs begin at different nanoseconds.
+        let run = now().as_nanos().cast_unsigned();
+        let (packets, queue) = PacketStore::new(Settings { run, media: media.kept(), floor, waits: true });
+        let below = folder.join("packets");
+        packets.open(&disk, &below).with_context(|| format!("cannot keep packets in {}", below.display()))?;
+        let (of_thread, of_disk) = (packets.clone(), Arc::clone(&disk));
+        let writer = Builder::new().name("packets".into()).spawn(move || of_thread.run(&of_disk, &below, &queue));
+        Ok(Self {
+            gatherer: packets.gatherer(),
+            writer: writer.context("start the packet store's thread")?,
+            folder: folder.to_owned(),
+            batch: Vec::new(),
+            time: Timestamp::default(),
+            disk,
+            floor,
+            store,
+            packets,
+        })
+    }
+
+    /// Keeps a packet as what the engine took it for.
+    pub fn frame(&mut self, link: LinkType, meta: FrameMeta, bytes: &[u8], used: FrameUse) {
+        self.time = self.time.max(meta.time);
+        self.gatherer.frame(link, meta, bytes, used);
+    }
+
+    /// Takes note that a call has adopted a stream.
+    pub fn adopted(&mut self, stream: StreamSerial, call: CallSerial) {
+        self.gatherer.adopted(stream.get(), call.get(), self.time);
+    }
+
+    /// Keeps a call that has ended.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn ended(&mut self, call: EndedCall) -> Result<()> {
+        let EndedCall { serial, record, streams, summary } = call;
+        let packets = Some(PacketsOf { run: self.packets.run_number(), serial: serial.get() });
+        self.batch.push(Kept { summary, detail: Some(Detail { record, streams }), packets, is_last: true });
+        if self.batch.len() >= limits::STORE_BATCH { self.write() } else { Ok(()) }
+    }
+
+    fn write(&mut self) -> Result<()> {
+        self.store.write(&self.batch, Some(self.time)).context("keep calls")?;
+        self.batch.clear();
+        Ok(())
+    }
+
+    /// Makes everything durable, and writes the archive of all hours.
+    ///
+    /// # Errors
+    /// When something could not be kept.
+    pub fn finish(mut self) -> Result<()> {
+        self.write()?;
+        self.gatherer.flush();
+        let is_durable = self.packets.sync();
+        self.packets.stop();
+        if self.writer.join().is_err() || !is_durable {
+            bail!("packets may not be kept");
+        }
+        self.batch = Vec::new();
+        let archive = Archive::open(&self.disk, &self.folder.join("archive")).context("open the archive")?;
+        while archive.write(&self.store, u64::MAX, self.floor).context("write the archive")? {}
+        self.store.close();
+        let dropped = self.packets.dropped();
+        if !dropped.is_empty() {
+            let reasons: Vec<_> = dropped.iter().map(|(why, packets)| format!("{packets} ({why})")).collect();
+            bail!("packets were not kept: {}", reasons.join(", "));
+        }
+        Ok(())
+    }
+}
