@@ -9,9 +9,10 @@ mod columns;
 mod tests;
 
 use std::{
+    collections::BTreeMap,
     io::{self, BufWriter, Write},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use parquet::{
@@ -52,10 +53,12 @@ pub enum ArchiveError {
 }
 
 /// The archive in a folder.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Archive {
     disk: Arc<dyn Disk>,
     folder: PathBuf,
+    /// Its files and their bytes: years of hours are too many to ask the disk for every few seconds.
+    files: Mutex<BTreeMap<String, u64>>,
 }
 
 const PART: &str = ".part";
@@ -67,10 +70,19 @@ impl Archive {
     /// When the folder cannot be used.
     pub fn open(disk: &Arc<dyn Disk>, folder: &Path) -> io::Result<Self> {
         disk.make_folder(folder)?;
-        for file in disk.list(folder)?.iter().filter(|file| file.name.ends_with(PART)) {
-            disk.remove(&folder.join(&file.name))?;
+        let mut files = BTreeMap::new();
+        for file in disk.list(folder)? {
+            if file.name.ends_with(PART) {
+                disk.remove(&folder.join(&file.name))?;
+            } else {
+                files.insert(file.name, file.bytes);
+            }
         }
-        Ok(Self { disk: Arc::clone(disk), folder: folder.to_owned() })
+        Ok(Self { disk: Arc::clone(disk), folder: folder.to_owned(), files: Mutex::new(files) })
+    }
+
+    fn files(&self) -> MutexGuard<'_, BTreeMap<String, u64>> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Writes the first hour before `hour` that is not archived. False when there is none.
@@ -108,10 +120,10 @@ impl Archive {
     /// # Errors
     /// When the disk fails.
     pub fn usage(&self) -> io::Result<Usage> {
-        let files = self.disk.list(&self.folder)?;
+        let files = self.files();
         Ok(Usage {
-            bytes: files.iter().map(|file| file.bytes).fold(0, u64::saturating_add),
-            oldest: files.iter().filter_map(|file| hour_of(&file.name)).min().map(start_of),
+            bytes: files.values().copied().fold(0, u64::saturating_add),
+            oldest: oldest(&files).map(start_of),
             segments: files.len(),
         })
     }
@@ -129,15 +141,20 @@ impl Archive {
     /// # Errors
     /// When the disk fails.
     pub fn delete_oldest(&self) -> io::Result<Option<u64>> {
-        let files = self.disk.list(&self.folder)?;
-        let Some(oldest) = files.iter().filter_map(|file| hour_of(&file.name)).min() else { return Ok(None) };
-        let mut bytes = 0_u64;
-        for file in files.iter().filter(|file| hour_of(&file.name) == Some(oldest)) {
-            self.disk.remove(&self.folder.join(&file.name))?;
-            bytes = bytes.saturating_add(file.bytes);
+        let of_hour: Vec<(String, u64)> = {
+            let files = self.files();
+            let Some(oldest) = oldest(&files) else { return Ok(None) };
+            let of_hour = files.iter().filter(|(name, _)| hour_of(name) == Some(oldest));
+            of_hour.map(|(name, bytes)| (name.clone(), *bytes)).collect()
+        };
+        let mut deleted = 0_u64;
+        for (name, bytes) in of_hour {
+            self.disk.remove(&self.folder.join(&name))?;
+            self.files().remove(&name);
+            deleted = deleted.saturating_add(bytes);
         }
         self.disk.sync_folder(&self.folder)?;
-        Ok(Some(bytes))
+        Ok(Some(deleted))
     }
 }
 
@@ -146,6 +163,12 @@ impl Archive {
 fn name(kind: &str, todo: &Unarchived) -> String {
     let text = start_of(todo.hour).to_string();
     format!("{kind}-{}-{:016x}.parquet", text.get(..13).unwrap_or_default(), todo.first)
+}
+
+/// The oldest hour that has a file. Names begin with the kind and then are in the order of time.
+fn oldest(files: &BTreeMap<String, u64>) -> Option<u64> {
+    let first = |kind: &str| files.range(kind.to_owned()..).find_map(|(name, _)| hour_of(name));
+    first("calls-").into_iter().chain(first("streams-")).min()
 }
 
 fn start_of(hour: u64) -> Timestamp {
@@ -204,6 +227,7 @@ impl File {
         self.file.sync()?;
         let path = |name: &str| archive.folder.join(name);
         archive.disk.rename(&path(&format!("{}{PART}", self.name)), &path(&self.name))?;
+        archive.files().insert(self.name, self.file.length()?);
         Ok(())
     }
 }

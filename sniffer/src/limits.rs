@@ -58,6 +58,10 @@ pub const KNOWN_CALLS: usize = 200_000;
 pub const STORE_BATCH: usize = 2000;
 /// Bytes of one stored value. A call's details are bounded by its streams and their time lines; more is damage.
 pub const STORE_VALUE: usize = 1024 * 1024;
+/// Tenths of the values' octets that the database's file takes at most, with the index: a test holds it to that.
+pub const STORE_FILE_TENTHS: u64 = 30;
+/// Bytes of the database's file from which on it is made smaller at the start when half of it is empty.
+pub const STORE_COMPACT: u64 = if cfg!(test) { 1 << 20 } else { 1 << 28 };
 /// Bytes of memory that the database may use for pages.
 pub const STORE_CACHE: usize = 32 * 1024 * 1024;
 /// Bytes after which a page of the index is full: it and its key fit into a page of the database.
@@ -96,6 +100,8 @@ pub const PACKET_BLOCK: usize = 4 * 1024 * 1024;
 pub const PACKET_WAIT: Duration = Duration::from_millis(500);
 /// Blocks that wait for the disk: 64 MiB of memory at most, some seconds of a slow disk at 1,000 calls.
 pub const PACKET_QUEUE: usize = 16;
+/// The same where whoever reads waits for the disk: one is written while the next one fills.
+pub const PACKET_QUEUE_WAITING: usize = 1;
 /// How long what was written may be not durable while nothing more comes.
 pub const PACKET_SYNC: Duration = Duration::from_millis(400);
 /// Bytes after which a segment is full: the unit of deleting.

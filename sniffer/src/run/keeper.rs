@@ -95,12 +95,12 @@ impl Keeper {
     fn retain_calls(&mut self, now: Timestamp) -> Result<(), StoreError> {
         let Some(store) = self.shared.sinks.store() else { return Ok(()) };
         let bound = self.config.keep.calls;
-        // The database's file is 1.6 (long calls) to 2.7 (signalling only) times as large as its values.
-        let bytes = bound.bytes() / 2;
+        // What is bounded is the file; values are what is counted.
+        let bytes = bound.bytes().saturating_mul(10) / limits::STORE_FILE_TENTHS;
         let bounds = Bounds { calls: self.config.keep_calls, bytes, since: bound.since(now) };
         loop {
             let (calls, bytes) = store.retain(&bounds)?;
-            self.calls.delete(bytes.saturating_mul(2));
+            self.calls.delete(store::file_of(bytes));
             if calls == 0 {
                 return Ok(());
             }
@@ -147,11 +147,11 @@ impl Keeper {
         if let Some(store) = self.shared.sinks.store() {
             report.damaged = report.damaged.saturating_add(store.damaged());
             let bytes = store.bytes();
-            self.calls.see(now, bytes.saturating_mul(2));
+            self.calls.see(now, store::file_of(bytes));
             // A store that fails says so itself.
             let oldest = store.oldest().ok().flatten();
-            // Values count twice, see above: so the forecast is that of the file.
-            let mut calls = self.calls.report("calls", keep.calls, bytes.saturating_mul(2), oldest, room);
+            // The forecast is that of the file.
+            let mut calls = self.calls.report("calls", keep.calls, store::file_of(bytes), oldest, room);
             calls.bytes = store.file_bytes();
             report.kinds.push(calls);
         }

@@ -5,6 +5,7 @@
 //! of signalling where there are several workers, the clock, the sink, one for each
 //! client of the query socket.
 
+mod calls;
 mod config;
 mod engine_config;
 mod engines;
@@ -30,7 +31,7 @@ use nix::sys::signal::{SigSet, Signal};
 use sniffer_core::time::Timestamp;
 use tracing::info;
 
-pub use config::{Config, ConfigError};
+pub use config::{Config, ConfigError, Keep};
 pub use shared::Shared;
 
 use crate::{capture::Upstream, limits};
@@ -68,7 +69,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     let (sinks, calls) = sink::Sinks::new();
     let packets = sink::spawn_packets(&config, &sinks)?;
     let shared = Arc::new(Shared::new(&config, now(), sinks));
-    let store = sink::spawn(&config, Arc::clone(&shared), calls)?;
+    let store = calls::spawn(&config, Arc::clone(&shared), calls)?;
     query::spawn(&config, Arc::clone(&shared))?;
     let mut threads = Vec::new();
     for place in 0..config.ports.len() {

@@ -3,11 +3,10 @@
 
 use std::{
     collections::BTreeMap,
-    path::Path,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicU64, Ordering},
-        mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
     },
     thread::{Builder, JoinHandle},
 };
@@ -16,26 +15,29 @@ use anyhow::{Context, Result};
 use sniffer_core::{
     decode::LinkType,
     engine::{CallSerial, EndedCall, FrameKind, FrameMeta, FrameUse, StreamSerial},
-    query::{StorageReport, StoreState},
+    query::{CallKey, StorageReport, StoreState},
     record::CallState,
     time::Timestamp,
 };
-use tracing::{error, info};
 
-use super::{Config, Shared, keeper, now};
+use super::{Config, now};
 use crate::{
     disk::{Disk, RealDisk},
     limits,
-    packets::{Gatherer, Kind, Owner, Packet, PacketStore, Settings},
-    store::{Bounds, Detail, Kept, PacketsOf, Store, StoreError},
+    packets::{Gatherer, PacketStore, Settings},
+    store::{Detail, Kept, PacketsOf, Store},
 };
 
 /// The ways to the sinks.
 #[derive(Debug)]
 pub struct Sinks {
     calls: Mutex<Option<SyncSender<Kept>>>,
-    /// Records that were lost because the queue was full.
+    /// Records that wait in the queue.
+    queued: AtomicUsize,
+    /// Records that were lost because the queue was full or the store failed.
     full: AtomicU64,
+    /// Calls whose last record was lost: the store may hold them as calls in progress.
+    unfinished: Mutex<Vec<CallKey>>,
     store: Mutex<(StoreState, Option<Store>)>,
     packets: OnceLock<PacketStore>,
     /// Which streams calls adopted is told by whoever asked the engine.
@@ -56,7 +58,9 @@ impl Sinks {
         let (sender, calls) = sync_channel(limits::SINK_QUEUE);
         let sinks = Self {
             calls: Mutex::new(Some(sender)),
+            queued: AtomicUsize::new(0),
             full: AtomicU64::new(0),
+            unfinished: Mutex::new(Vec::new()),
             store: Mutex::new((StoreState::Off, None)),
             packets: OnceLock::new(),
             adoptions: Mutex::new(None),
@@ -104,12 +108,39 @@ impl Sinks {
             summary.lost_here = true;
         }
         let packets = packets.map(|packets| PacketsOf { run: packets.run_number(), serial: serial.get() });
+        let id = summary.id;
         let kept = Kept { summary, detail: Some(Detail { record, streams }), packets, is_last };
-        if let Some(sender) = lock(&self.calls).as_ref()
-            && let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = sender.try_send(kept)
-        {
-            self.full.fetch_add(1, Ordering::Relaxed);
+        let calls = lock(&self.calls);
+        let Some(sender) = calls.as_ref() else { return };
+        // What is known of calls in progress comes again: it leaves half of the queue to what does not.
+        if !is_last && self.queued.load(Ordering::Relaxed) >= limits::SINK_QUEUE / 2 {
+            lock(&self.known).remove(&serial);
+            return;
         }
+        self.queued.fetch_add(1, Ordering::Relaxed);
+        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = sender.try_send(kept) {
+            self.taken(1);
+            self.lost(1);
+            let mut unfinished = lock(&self.unfinished);
+            if is_last && unfinished.len() < limits::KNOWN_CALLS {
+                unfinished.push(id);
+            }
+        }
+    }
+
+    /// Takes note that records were taken out of the queue.
+    pub fn taken(&self, records: usize) {
+        self.queued.fetch_sub(records, Ordering::Relaxed);
+    }
+
+    /// Counts records that are not kept.
+    pub fn lost(&self, records: u64) {
+        self.full.fetch_add(records, Ordering::Relaxed);
+    }
+
+    /// Calls whose last record was lost since this was asked.
+    pub fn take_unfinished(&self) -> Vec<CallKey> {
+        std::mem::take(&mut *lock(&self.unfinished))
     }
 
     /// Takes note that a call has adopted a stream.
@@ -134,7 +165,7 @@ impl Sinks {
         lock(&self.calls).take();
     }
 
-    /// Records that were lost because the queue was full.
+    /// Records that were lost because the queue was full or the store failed.
     #[must_use]
     pub fn full(&self) -> u64 {
         self.full.load(Ordering::Relaxed)
@@ -169,7 +200,8 @@ impl Sinks {
         *lock(&self.report) = report;
     }
 
-    fn set_store(&self, state: StoreState, store: Option<Store>) {
+    /// Sets how the store is.
+    pub fn set_store(&self, state: StoreState, store: Option<Store>) {
         *lock(&self.store) = (state, store);
     }
 
@@ -200,18 +232,7 @@ impl Tap {
             self.gatherer = self.sinks.packets.get().map(PacketStore::gatherer);
         }
         let Some(gatherer) = &mut self.gatherer else { return };
-        let owner = match (used.owner, used.stream) {
-            (Some(call), _) => Owner::Call(call.get()),
-            (None, Some(stream)) => Owner::Stream(stream.get()),
-            (None, None) => return gatherer.tick(meta.time),
-        };
-        let kind = match used.kind {
-            FrameKind::Sip => Kind::Signalling,
-            FrameKind::Rtp | FrameKind::Rtcp => Kind::Media,
-            FrameKind::Other => return gatherer.tick(meta.time),
-        };
-        let (Ok(link), Ok(original)) = (u16::try_from(link.number()), u32::try_from(bytes.len())) else { return };
-        gatherer.keep(kind, owner, &Packet { time: meta.time, link, original, bytes }, used.keep, meta.vlan);
+        gatherer.frame(link, meta, bytes, used);
     }
 
     /// Takes note of the time when no frame came.
@@ -227,25 +248,6 @@ impl Tap {
     }
 }
 
-/// Starts the thread that keeps calls. It opens the stores, so that large ones do not hold up the start of capture.
-pub fn spawn(config: &Config, shared: Arc<Shared>, calls: Receiver<Kept>) -> Result<JoinHandle<()>> {
-    let config = config.clone();
-    let thread = Builder::new().name("store".into()).spawn(move || {
-        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-        let Some(folder) = config.store.clone() else {
-            // Without a store the records are taken and forgotten: the newest are in memory.
-            calls.iter().for_each(drop);
-            return;
-        };
-        let keeper = keeper::spawn(&disk, &folder, &config, &shared);
-        keep_calls(&disk, &folder, &config, &shared, &calls);
-        if keeper.is_some_and(|keeper| keeper.join().is_err()) {
-            error!("The keeper ended by a panic");
-        }
-    });
-    thread.context("start the store's thread")
-}
-
 /// Starts the thread that keeps packets; none where none are kept. Packets are taken from here on.
 pub fn spawn_packets(config: &Config, sinks: &Sinks) -> Result<Option<JoinHandle<()>>> {
     let keep = config.keep;
@@ -258,96 +260,14 @@ pub fn spawn_packets(config: &Config, sinks: &Sinks) -> Result<Option<JoinHandle
     let total = disk.make_folder(&folder).and_then(|()| disk.space(&folder)).map_or(0, |space| space.total);
     // Two runs begin at different nanoseconds.
     let run = now().as_nanos().cast_unsigned();
-    let (packets, queue) = PacketStore::new(Settings { run, media: keep.media_kept(), floor: keep.floor(total) });
+    let (packets, queue) =
+        PacketStore::new(Settings { run, media: keep.media_kept(), floor: keep.floor(total), waits: false });
     let of_thread = packets.clone();
     sinks.packets.set(packets).map_err(|_| anyhow::anyhow!("packets are kept already"))?;
     let thread = Builder::new().name("packets".into()).spawn(move || {
         of_thread.run(&disk, &folder.join("packets"), &queue);
     });
     thread.map(Some).context("start the packet store's thread")
-}
-
-/// Shows a failure in the counters and logs it once. Capture goes on.
-fn fail(shared: &Shared, failure: StoreError) {
-    let message = format!("{:#}", anyhow::Error::new(failure));
-    let state = StoreState::Failed { message };
-    if shared.sinks.state() != state
-        && let StoreState::Failed { message } = &state
-    {
-        error!("Calls are not being kept: {message}");
-    }
-    shared.sinks.set_store(state, None);
-}
-
-/// Keeps calls until the queue is closed. A store that fails is opened again after a while.
-fn keep_calls(disk: &Arc<dyn Disk>, folder: &Path, config: &Config, shared: &Shared, calls: &Receiver<Kept>) {
-    let floor = disk.space(folder).map_or(0, |space| config.keep.floor(space.total));
-    loop {
-        match Store::open(disk, folder, now()) {
-            Ok(store) => {
-                info!("The store is open");
-                match write_calls(&store, shared, calls, disk, floor) {
-                    Ok(()) => return store.close(),
-                    Err(error) => fail(shared, error),
-                }
-            }
-            Err(error) => fail(shared, error),
-        }
-        // What comes meanwhile is in memory for as long as it is among the newest; the queue must not block anybody.
-        let mut waited = std::time::Duration::ZERO;
-        while waited < limits::STORE_RETRY {
-            match calls.recv_timeout(limits::STORE_FLUSH) {
-                Ok(_) => _ = shared.sinks.full.fetch_add(1, Ordering::Relaxed),
-                Err(RecvTimeoutError::Timeout) => waited = waited.saturating_add(limits::STORE_FLUSH),
-                Err(RecvTimeoutError::Disconnected) => return,
-            }
-        }
-    }
-}
-
-fn write_calls(
-    store: &Store,
-    shared: &Shared,
-    calls: &Receiver<Kept>,
-    disk: &Arc<dyn Disk>,
-    floor: u64,
-) -> Result<(), StoreError> {
-    let folder = store.folder();
-    show(store, shared)?;
-    loop {
-        // One wait, then everything that is there: a commit costs the same for one call and for a thousand.
-        let first = match calls.recv_timeout(limits::STORE_FLUSH) {
-            Ok(first) => first,
-            Err(RecvTimeoutError::Timeout) => continue,
-            Err(RecvTimeoutError::Disconnected) => return Ok(()),
-        };
-        let batch: Vec<_> = std::iter::once(first).chain(calls.try_iter().take(limits::STORE_BATCH)).collect();
-        if disk.space(folder).is_ok_and(|space| space.free < floor) {
-            // The database does not grow while as much goes as comes: what is deleted is room for what is written.
-            let most = store.count()?.saturating_sub(u64::try_from(batch.len()).unwrap_or(0).saturating_mul(2));
-            store.retain(&Bounds { calls: most, bytes: u64::MAX, since: Timestamp::default() })?;
-        }
-        store.write(&batch, Some(now()))?;
-        show(store, shared)?;
-        if batch.len() < limits::STORE_BATCH {
-            // The rest of the interval belongs to what comes: a busy port does not commit for each call.
-            shared.wait_for_stop(limits::STORE_GROUP);
-        }
-    }
-}
-
-/// Shows the store as it is.
-fn show(store: &Store, shared: &Shared) -> Result<(), StoreError> {
-    let calls = store.count()?;
-    let state = match store.damaged() {
-        0 => StoreState::Ok { calls },
-        damaged => StoreState::Damaged {
-            calls,
-            message: format!("{damaged} values of the store in {:?} are damaged and were passed over", store.folder()),
-        },
-    };
-    shared.sinks.set_store(state, Some(store.clone()));
-    Ok(())
 }
 
 #[cfg(test)]
@@ -369,15 +289,31 @@ mod tests {
     fn a_full_queue_counts_and_does_not_wait() {
         let (sinks, calls) = Sinks::new();
         for _ in 0..limits::SINK_QUEUE + 3 {
-            sinks.progress(template());
+            sinks.ended(template());
         }
         assert_eq!((sinks.full(), calls.try_iter().count()), (3, limits::SINK_QUEUE));
+        assert_eq!(sinks.take_unfinished(), [template().summary.id; 3], "the store is told of their end");
+        assert_eq!(sinks.take_unfinished(), []);
+    }
+
+    #[test]
+    fn calls_in_progress_leave_half_of_the_queue_to_ends() {
+        let (sinks, calls) = Sinks::new();
+        let call = template();
+        for second in 0..limits::SINK_QUEUE {
+            assert!(sinks.wants(call.serial, CallState::InCall, at(100 * u64::try_from(second).unwrap())));
+            sinks.progress(call.clone());
+        }
+        assert_eq!(sinks.full(), 0, "they come again");
+        assert!(sinks.wants(call.serial, CallState::InCall, at(0)), "at once");
+        sinks.ended(call);
+        assert_eq!((sinks.full(), calls.try_iter().count()), (0, limits::SINK_QUEUE / 2 + 1));
     }
 
     #[test]
     fn a_call_whose_packets_were_dropped_is_marked_when_it_ends() {
         let (sinks, calls) = Sinks::new();
-        let settings = Settings { run: 1, media: crate::packets::MediaKept::Full, floor: 0 };
+        let settings = Settings { run: 1, media: crate::packets::MediaKept::Full, floor: 0, waits: false };
         let (packets, queue) = PacketStore::new(settings);
         // Nobody takes what is handed over.
         drop(queue);

@@ -170,13 +170,16 @@ pub fn address_probe(address: IpAddr) -> Probe {
     Probe::whole(kind, &token)
 }
 
-/// The entries of late calls.
-pub type Fresh = BTreeMap<Vec<u8>, Head>;
+/// An entry.
+pub type Entry = Vec<u8>;
+
+/// The entries of calls in progress.
+pub type Fresh = BTreeMap<Entry, Head>;
 
 /// Sorted entries as pages of a run: the first entry of each, and its octets. Each entry names how many octets it
 /// shares with the one before it.
-pub fn pages<'a>(entries: impl Iterator<Item = (&'a Vec<u8>, &'a Head)>) -> Vec<(Vec<u8>, Vec<u8>)> {
-    let mut pages: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
+pub fn pages<'a>(entries: impl Iterator<Item = (&'a Entry, Head)>) -> Vec<(Entry, Vec<u8>)> {
+    let mut pages: Vec<(Entry, Vec<u8>)> = Vec::new();
     let mut before: &[u8] = &[];
     for (entry, head) in entries {
         let is_full = pages.last().is_none_or(|(_, page)| page.len() >= limits::STORE_PAGE);
@@ -226,9 +229,9 @@ pub fn read_page(page: &[u8]) -> Option<Vec<(Vec<u8>, Head)>> {
 
 /// The entries of one commit, to be read back after a restart: the same form as a page of any length.
 #[must_use]
-pub fn commit_row(entries: &BTreeMap<Vec<u8>, Head>) -> Vec<u8> {
+pub fn commit_row(entries: &[(Entry, Head)]) -> Vec<u8> {
     let mut row = vec![0; 4];
-    for (_, page) in pages(entries.iter()) {
+    for (_, page) in pages(entries.iter().map(|(entry, head)| (entry, *head))) {
         // Each page stands alone: its first entry shares nothing.
         row.extend_from_slice(page.get(4..).unwrap_or_default());
     }
@@ -245,9 +248,9 @@ mod tests {
     #[test]
     fn pages_read_back_and_a_changed_octet_is_seen() {
         let head = Head::from_bytes([4, 0, 200, 1, 0x2c, 0, 0]);
-        let fresh: Fresh =
+        let fresh: Vec<(Entry, Head)> =
             (0..3000_u32).map(|n| (entry(Kind::Caller, format!("{n:06}").as_bytes(), [7; 16]), head)).collect();
-        let pages = pages(fresh.iter());
+        let pages = pages(fresh.iter().map(|(entry, head)| (entry, *head)));
         assert!(pages.len() > 5);
         let mut back = Vec::new();
         for (first, page) in &pages {
@@ -255,7 +258,7 @@ mod tests {
             assert_eq!(&entries[0].0, first);
             back.extend(entries);
         }
-        assert_eq!(back, fresh.clone().into_iter().collect::<Vec<_>>());
+        assert_eq!(back, fresh);
         assert_eq!(read_page(&commit_row(&fresh)).unwrap(), back);
         let mut damaged = pages[0].1.clone();
         damaged[100] ^= 1;

@@ -6,7 +6,9 @@
 //! Values carry a checksum. A store that cannot be opened is left as it is: nothing here deletes or renames one.
 
 mod backend;
+mod compact;
 mod error;
+mod fresh;
 pub mod index;
 mod open;
 mod retain;
@@ -23,15 +25,15 @@ use std::{
 };
 
 use redb::{Database, ReadableDatabase, TableDefinition};
-use serde::{Deserialize, Serialize};
 use sniffer_core::query::{CallDetail, CallKey, CallSummary};
 
 pub use self::{
     error::StoreError,
+    open::file_of,
     retain::{Bounds, Unarchived},
     search::Found,
     value::{Detail, Kept, Key, PacketsOf},
-    write::hour,
+    write::{Written, hour},
 };
 use crate::disk::{Disk, DiskFile};
 
@@ -70,6 +72,9 @@ struct Inner {
 /// What is known of the index in memory.
 #[derive(Debug, Default)]
 struct Index {
+    /// Entries of ended calls.
+    ended: fresh::Ended,
+    /// Entries of calls in progress, and of some that have ended meanwhile.
     fresh: index::Fresh,
     /// Calls in progress, whose entries do not go into a run.
     open: std::collections::BTreeSet<Key>,
@@ -86,30 +91,6 @@ struct Run {
     number: u64,
     oldest: Key,
     newest: Key,
-}
-
-/// What is written of each call before its details.
-#[derive(Debug, Serialize, Deserialize)]
-struct Row {
-    summary: CallSummary,
-    packets: Option<PacketsOf>,
-}
-
-/// The row at the beginning of a value.
-fn row_of(value: &[u8]) -> Option<Row> {
-    value::decode(parts(value)?.0)
-}
-
-/// The row and the details of a value.
-fn parts(value: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (length, rest) = value.split_first_chunk::<4>()?;
-    rest.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)
-}
-
-/// The row and the details of a value, which are none where another version's cannot be read.
-fn read(value: &[u8]) -> Option<(Row, Option<Detail>)> {
-    let (row, detail) = parts(value)?;
-    Some((value::decode(row)?, value::decode(detail)))
 }
 
 /// A page of calls.
@@ -137,6 +118,23 @@ impl Store {
         let open = reading.open_table(OPEN).map_err(|error| self.failed(error))?;
         let ended = calls.len().map_err(|error| self.failed(error))?;
         Ok(ended.saturating_add(open.len().map_err(|error| self.failed(error))?))
+    }
+
+    /// How many ended calls are kept.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn ended(&self) -> Result<u64, StoreError> {
+        use redb::ReadableTableMetadata;
+        let reading = self.0.database.begin_read().map_err(|error| self.failed(error))?;
+        let calls = reading.open_table(CALLS).map_err(|error| self.failed(error))?;
+        calls.len().map_err(|error| self.failed(error))
+    }
+
+    /// Says whether the database's file is larger than what it holds, so that more fits before it grows.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.file_bytes() > file_of(self.bytes())
     }
 
     /// Values and pages that were damaged and passed over.
@@ -179,7 +177,7 @@ impl Store {
             None => open.get(&key).map_err(|error| self.failed(error))?,
         };
         let Some(value) = value else { return Ok(None) };
-        let Some((row, detail)) = read(value.value()) else {
+        let Some((row, detail)) = value::whole(value.value()) else {
             self.count_damage();
             return Ok(None);
         };
@@ -225,5 +223,7 @@ impl Store {
 
 #[cfg(test)]
 mod crash;
+#[cfg(test)]
+mod room;
 #[cfg(test)]
 pub mod tests;

@@ -1,17 +1,19 @@
 //! Opening a store, or making one.
 
 use std::{
-    collections::BTreeMap,
     path::Path,
     sync::{Arc, RwLock, atomic::AtomicU64},
 };
 
 use redb::{Builder, Database, ReadableDatabase, ReadableTable};
-use sniffer_core::{record::CallState, time::Timestamp};
+use sniffer_core::{query::CallKey, record::CallState, time::Timestamp};
 
 use super::{
-    CALLS, FRESH, Index, Inner, Kept, META, OPEN, RUN_KEYS, RUNS, Run, Store, StoreError, UNARCHIVED, backend::Backend,
-    index, read, value::Key,
+    CALLS, Detail, FRESH, Index, Inner, Kept, META, OPEN, RUN_KEYS, RUNS, Run, Store, StoreError, UNARCHIVED,
+    backend::Backend,
+    index,
+    value::{self, Key, Row},
+    write::number,
 };
 use crate::{
     disk::{Disk, How},
@@ -19,7 +21,7 @@ use crate::{
 };
 
 /// What this version writes. Another one is not read.
-const FORMAT: &[u8] = b"callward calls 2";
+const FORMAT: &[u8] = b"callward calls 3";
 /// The database.
 pub const FILE: &str = "calls.redb";
 /// A database that is being made.
@@ -58,13 +60,19 @@ impl Store {
         }
         disk.sync_folder(folder).map_err(io)?;
         let file = disk.open(&folder.join(FILE), How::Existing).map_err(io)?;
-        let database = Builder::new()
+        let mut database = Builder::new()
             .set_cache_size(limits::STORE_CACHE)
             .set_check_integrity_on_open(is_suspicious)
             .create_with_backend(Backend(file))
             .map_err(|error| failed(error.into()))?;
         let (index, bytes) = read_index(&database).map_err(failed)?;
         let Some(index) = index else { return Err(StoreError::Format { folder: folder.to_owned() }) };
+        let before = disk.list(folder).map_err(io)?.iter().find(|file| file.name == FILE).map_or(0, |file| file.bytes);
+        if before > limits::STORE_COMPACT.max(file_of(bytes).saturating_mul(2)) {
+            // Much was deleted: the rest moves to the front, and the end of the file is given back. Each step is a
+            // transaction of its own, so a power cut ends it and hurts nothing.
+            while database.compact().map_err(|error| failed(error.into()))? {}
+        }
         let store = Self(Arc::new(Inner {
             folder: folder.to_owned(),
             disk: Arc::clone(disk),
@@ -86,6 +94,29 @@ impl Store {
         }
     }
 
+    /// Ends calls in progress whose end was lost; others are left as they are.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn interrupt(&self, calls: &[CallKey], now: Timestamp) -> Result<(), StoreError> {
+        for some in calls.chunks(limits::STORE_BATCH) {
+            let mut ended = Vec::new();
+            {
+                let reading = self.0.database.begin_read().map_err(|error| self.failed(error))?;
+                let open = reading.open_table(OPEN).map_err(|error| self.failed(error))?;
+                for key in some {
+                    let value = open.get(&key.to_bytes()).map_err(|error| self.failed(error))?;
+                    let found = value.and_then(|value| value::whole(value.value()));
+                    ended.extend(found.map(|(row, detail)| interrupted(row, detail)));
+                }
+            }
+            if !ended.is_empty() {
+                self.write(&ended, Some(now))?;
+            }
+        }
+        Ok(())
+    }
+
     fn interrupt_open(&self, now: Timestamp) -> Result<(), StoreError> {
         loop {
             let reading = self.0.database.begin_read().map_err(|error| self.failed(error))?;
@@ -94,21 +125,12 @@ impl Store {
             let mut gone: Vec<Key> = Vec::new();
             for entry in open.iter().map_err(|error| self.failed(error))?.take(limits::STORE_BATCH) {
                 let (key, value) = entry.map_err(|error| self.failed(error))?;
-                let Some((row, detail)) = read(value.value()) else {
+                let Some((row, detail)) = value::whole(value.value()) else {
                     self.count_damage();
                     gone.push(*key.value());
                     continue;
                 };
-                let (mut summary, mut detail) = (row.summary, detail);
-                if !summary.state.is_final() {
-                    summary.state = CallState::Interrupted;
-                    summary.lost_here = true;
-                    if let Some(detail) = &mut detail {
-                        detail.record.state = CallState::Interrupted;
-                        detail.record.lost_here = true;
-                    }
-                }
-                calls.push(Kept { summary, detail, packets: row.packets, is_last: true });
+                calls.push(interrupted(row, detail));
             }
             if calls.is_empty() && gone.is_empty() {
                 return Ok(());
@@ -117,6 +139,27 @@ impl Store {
             self.write(&calls, Some(now))?;
         }
     }
+}
+
+/// About how large the database's file has to be for values of so many octets: they fill two thirds of their pages, and
+/// the index is beside them.
+#[must_use]
+pub fn file_of(values: u64) -> u64 {
+    values.saturating_mul(limits::STORE_FILE_TENTHS) / 10
+}
+
+/// The last that is known of a call, as a call that was interrupted.
+fn interrupted(row: Row, mut detail: Option<Detail>) -> Kept {
+    let mut summary = row.summary;
+    if !summary.state.is_final() {
+        summary.state = CallState::Interrupted;
+        summary.lost_here = true;
+        if let Some(detail) = &mut detail {
+            detail.record.state = CallState::Interrupted;
+            detail.record.lost_here = true;
+        }
+    }
+    Kept { summary, detail, packets: row.packets, is_last: true }
 }
 
 fn make_tables(database: &Database) -> Result<(), redb::Error> {
@@ -145,11 +188,7 @@ fn read_index(database: &Database) -> Result<Read, redb::Error> {
     if meta.get("format")?.is_none_or(|format| format.value() != FORMAT) {
         return Ok((None, 0));
     }
-    let number = |name: &str| -> Result<u64, redb::Error> {
-        let value = meta.get(name)?;
-        Ok(value.and_then(|value| value.value().first_chunk().copied()).map_or(0, u64::from_be_bytes))
-    };
-    let mut index = Index { next_run: number("next run")?, ..Index::default() };
+    let mut index = Index { next_run: number(&meta, "next run")?, ..Index::default() };
     let mut damaged = 0_u64;
     for run in reading.open_table(RUN_KEYS)?.iter()? {
         let (run, keys) = run?;
@@ -167,12 +206,12 @@ fn read_index(database: &Database) -> Result<Read, redb::Error> {
         match index::read_page(row.value()) {
             Some(entries) => {
                 calls.extend(entries.iter().filter_map(|(entry, _)| index::key_of(entry)));
-                index.fresh.extend(entries.into_iter().collect::<BTreeMap<_, _>>());
+                index.ended.add(entries);
             }
             None => damaged = damaged.saturating_add(1),
         }
     }
     index.fresh_calls = calls.len();
-    index.next_commit = index.next_commit.max(number("next commit")?);
-    Ok((Some((index, damaged)), number("bytes")?))
+    index.next_commit = index.next_commit.max(number(&meta, "next commit")?);
+    Ok((Some((index, damaged)), number(&meta, "bytes")?))
 }

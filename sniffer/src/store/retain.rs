@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use redb::{ReadableDatabase, ReadableTable, ReadableTableMetadata};
 use sniffer_core::{query::CallKey, time::Timestamp};
 
-use super::{CALLS, META, RUN_KEYS, RUNS, Store, StoreError, UNARCHIVED, search::run_key, value::Key};
+use super::{CALLS, META, RUN_KEYS, RUNS, Store, StoreError, UNARCHIVED, search::run_key, value::Key, write::number};
 use crate::limits;
 
 /// What is kept at most.
@@ -33,17 +33,29 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub fn retain(&self, bounds: &Bounds) -> Result<(u64, u64), StoreError> {
-        let mut bytes = self.0.bytes.load(Ordering::Relaxed);
-        let before = bytes;
-        let mut last: Option<Key> = None;
-        let mut deleted = 0_u64;
+        let is_within = |count: u64, bytes: u64, oldest: Option<Timestamp>| {
+            count <= bounds.calls && bytes <= bounds.bytes && oldest.is_none_or(|oldest| oldest >= bounds.since)
+        };
         {
+            // Mostly there is nothing to do, and then nobody waits for a transaction.
             let reading = self.0.database.begin_read().map_err(|error| self.failed(error))?;
             let calls = reading.open_table(CALLS).map_err(|error| self.failed(error))?;
-            let mut count = calls.len().map_err(|error| self.failed(error))?;
-            for entry in calls.iter().map_err(|error| self.failed(error))?.take(limits::STORE_BATCH) {
-                let (key, value) = entry.map_err(|error| self.failed(error))?;
-                if count <= bounds.calls && bytes <= bounds.bytes && start_of(*key.value()) >= bounds.since {
+            let count = calls.len().map_err(|error| self.failed(error))?;
+            if is_within(count, self.bytes(), self.oldest()?) {
+                return Ok((0, 0));
+            }
+        }
+        let writing = self.begin()?;
+        let done = (|| -> Result<Option<(u64, u64, Vec<u64>)>, redb::Error> {
+            let mut meta = writing.open_table(META)?;
+            let mut calls = writing.open_table(CALLS)?;
+            let before = number(&meta, "bytes")?;
+            let (mut bytes, mut count) = (before, calls.len()?);
+            let mut last: Option<Key> = None;
+            let mut deleted = 0_u64;
+            for entry in calls.iter()?.take(limits::STORE_BATCH) {
+                let (key, value) = entry?;
+                if is_within(count, bytes, Some(start_of(*key.value()))) {
                     break;
                 }
                 last = Some(*key.value());
@@ -51,11 +63,7 @@ impl Store {
                 count = count.saturating_sub(1);
                 deleted = deleted.saturating_add(1);
             }
-        }
-        let Some(last) = last else { return Ok((0, 0)) };
-        let writing = self.begin()?;
-        let runs = (|| -> Result<Vec<u64>, redb::Error> {
-            let mut calls = writing.open_table(CALLS)?;
+            let Some(last) = last else { return Ok(None) };
             calls.retain_in::<&Key, _>(..=&last, |_, _| false)?;
             let oldest = if calls.is_empty()? { None } else { calls.first()?.map(|(key, _)| *key.value()) };
             drop(calls);
@@ -75,14 +83,15 @@ impl Store {
                 let (low, high) = (run_key(*number, &[]), run_key(number.saturating_add(1), &[]));
                 pages.retain_in::<&[u8], _>(&low[..]..&high[..], |_, _| false)?;
             }
-            writing.open_table(META)?.insert("bytes", &bytes.to_be_bytes()[..])?;
-            Ok(gone)
+            meta.insert("bytes", &bytes.to_be_bytes()[..])?;
+            Ok(Some((deleted, before.saturating_sub(bytes), gone)))
         })()
         .map_err(|error| self.failed(error))?;
+        let Some((deleted, bytes, runs)) = done else { return Ok((0, 0)) };
         writing.commit().map_err(|error| self.failed(error))?;
-        self.0.bytes.store(bytes, Ordering::Relaxed);
+        self.0.bytes.fetch_sub(bytes, Ordering::Relaxed);
         self.index_mut().runs.retain(|run| !runs.contains(&run.number));
-        Ok((deleted, before.saturating_sub(bytes)))
+        Ok((deleted, bytes))
     }
 
     /// The first hour before `hour` of which calls are to be archived.

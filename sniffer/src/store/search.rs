@@ -12,10 +12,9 @@ use redb::{ReadOnlyTable, ReadTransaction, ReadableDatabase};
 use sniffer_core::query::{CallFilter, CallKey, CallSummary};
 
 use super::{
-    CALLS, OPEN, RUNS, Run, Store, StoreError,
+    CALLS, Index, OPEN, RUNS, Run, Store, StoreError,
     index::{self, Probe},
-    row_of,
-    value::{Head, Key, call_key, first_key_at},
+    value::{self, Head, Key, call_key, first_key_at},
 };
 use crate::limits;
 
@@ -53,7 +52,7 @@ impl Store {
             work: 0,
         };
         for probe in &probes {
-            merge.add_fresh(&index.fresh, probe);
+            merge.add_fresh(&index, probe);
         }
         let mut runs: Vec<Run> =
             index.runs.iter().filter(|run| run.newest >= lower && run.oldest < upper).copied().collect();
@@ -72,7 +71,7 @@ impl Store {
         let mut entry = probe.prefix.clone();
         entry.extend_from_slice(&key);
         let index = self.0.index.read().unwrap_or_else(PoisonError::into_inner);
-        if index.fresh.contains_key(&entry) {
+        if index.ended.contains(&entry) || index.fresh.contains_key(&entry) {
             return Ok(true);
         }
         let runs: Vec<_> = index.runs.iter().filter(|run| run.oldest <= key && key <= run.newest).copied().collect();
@@ -124,13 +123,16 @@ impl Merge<'_> {
         (probe.fits(entry) && key >= self.lower && key < self.upper && head.may_fit(self.filter)).then_some((key, head))
     }
 
-    fn add_fresh(&mut self, fresh: &index::Fresh, probe: &Probe) {
+    fn add_fresh(&mut self, index: &Index, probe: &Probe) {
         let mut from = probe.prefix.clone();
         let mut waiting = Vec::new();
         if probe.is_whole {
             from.extend_from_slice(&self.lower);
         }
-        for (entry, head) in fresh.range(from..).take_while(|(entry, _)| entry.starts_with(&probe.prefix)) {
+        for (entry, head) in index.ended.beginning(&probe.prefix, &from) {
+            waiting.extend(self.wanted(probe, entry, head));
+        }
+        for (entry, head) in index.fresh.range(from..).take_while(|(entry, _)| entry.starts_with(&probe.prefix)) {
             waiting.extend(self.wanted(probe, entry, *head));
         }
         waiting.sort_unstable_by_key(|(key, _)| *key);
@@ -280,7 +282,7 @@ impl Merge<'_> {
             };
             // Deleted for its age, while its run is still there.
             let Some(value) = value else { continue };
-            let Some(row) = row_of(value.value()) else {
+            let Some((row, _)) = value::row(value.value()) else {
                 self.store.count_damage();
                 continue;
             };

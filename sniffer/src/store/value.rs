@@ -1,12 +1,13 @@
 //! What the store writes: values with their checksum, and the few octets of a call by which most searches decide.
 
-use serde::{Serialize, de::DeserializeOwned};
+use serde::Serialize;
 use sniffer_core::{
     query::{CallKey, CallSummary},
     record::{CallRecord, CallState, StreamRecord},
     search,
 };
 
+use super::compact;
 use crate::limits;
 
 /// A call as it is handed to the store.
@@ -40,26 +41,58 @@ pub struct PacketsOf {
     pub serial: u64,
 }
 
-/// A value as JSON behind its CRC-32; none when it is longer than any true one.
-pub fn encode(value: &impl Serialize) -> Option<Vec<u8>> {
+/// What is written of each call before its details.
+#[derive(Debug, PartialEq, Serialize, serde::Deserialize)]
+pub struct Row {
+    /// Its row of the list.
+    pub summary: CallSummary,
+    /// Where its packets are.
+    pub packets: Option<PacketsOf>,
+}
+
+/// A [`Row`] without a copy.
+#[derive(Serialize)]
+struct RowOf<'a> {
+    summary: &'a CallSummary,
+    packets: Option<PacketsOf>,
+}
+
+/// The value of a call: a CRC-32, the row, the details. Where they are longer than any true ones the row stands alone;
+/// none when it is too long itself.
+#[must_use]
+pub fn encode(call: &Kept) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(1024);
     bytes.extend([0; 4]);
-    serde_json::to_writer(&mut bytes, value).ok()?;
-    let (checksum, json) = bytes.split_first_chunk_mut::<4>()?;
-    if json.len() > limits::STORE_VALUE {
+    let mut writer = compact::Writer::new(&mut bytes);
+    writer.add(&RowOf { summary: &call.summary, packets: call.packets }).ok()?;
+    let row = writer.length();
+    if row > limits::STORE_VALUE {
         return None;
     }
-    *checksum = crc32fast::hash(json).to_be_bytes();
+    // Details beyond all bounds do not cost the call.
+    if call.detail.as_ref().is_some_and(|detail| writer.add(detail).is_err()) || writer.length() > limits::STORE_VALUE {
+        bytes.truncate(row);
+    }
+    let (checksum, rest) = bytes.split_first_chunk_mut::<4>()?;
+    *checksum = crc32fast::hash(rest).to_be_bytes();
     Some(bytes)
 }
 
-/// A value read back; none when it is damaged.
-pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
-    let (checksum, json) = bytes.split_first_chunk::<4>()?;
-    if json.len() > limits::STORE_VALUE || crc32fast::hash(json) != u32::from_be_bytes(*checksum) {
+/// The row of a value and where it ends; none when the value is damaged.
+#[must_use]
+pub fn row(value: &[u8]) -> Option<(Row, usize)> {
+    let (checksum, rest) = value.split_first_chunk::<4>()?;
+    if value.len() > limits::STORE_VALUE || crc32fast::hash(rest) != u32::from_be_bytes(*checksum) {
         return None;
     }
-    serde_json::from_slice(json).ok()
+    compact::read(value, 4).ok()
+}
+
+/// The row and the details of a value. There may be no details, and another version's may be unreadable.
+#[must_use]
+pub fn whole(value: &[u8]) -> Option<(Row, Option<Detail>)> {
+    let (row, end) = row(value)?;
+    Some((row, compact::read(value, end).ok().map(|(detail, _)| detail)))
 }
 
 /// What a search by state, code or quality looks at: it stands in each entry of the index.

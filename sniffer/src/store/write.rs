@@ -7,12 +7,11 @@ use std::{
 };
 
 use redb::{ReadableTable, WriteTransaction};
-use serde::Serialize;
-use sniffer_core::{query::CallSummary, time::Timestamp};
+use sniffer_core::time::Timestamp;
 
 use super::{
-    CALLS, Detail, FRESH, Index, Kept, META, OPEN, PacketsOf, RUN_KEYS, RUNS, Run, Store, StoreError, UNARCHIVED,
-    index::{self, Fresh},
+    CALLS, FRESH, Index, Kept, META, OPEN, RUN_KEYS, RUNS, Run, Store, StoreError, UNARCHIVED, fresh,
+    index::{self, Entry, Fresh},
     search::run_key,
     value::{self, Head, Key},
 };
@@ -21,11 +20,32 @@ use crate::limits;
 /// What a commit changes in memory once it is durable.
 #[derive(Default)]
 struct Change {
+    /// Entries of ended calls.
+    entries: Vec<(Entry, Head)>,
+    /// Entries of calls in progress.
     fresh: Fresh,
     opened: BTreeSet<Key>,
     closed: BTreeSet<Key>,
     ended: usize,
     run: Option<Run>,
+    /// Calls that were not there before.
+    added: u64,
+    /// Octets of values that came, and of those that they replace.
+    more: u64,
+    less: u64,
+}
+
+/// What a commit did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// Ended calls that were not there before.
+    pub added: u64,
+}
+
+/// A figure of the table of figures; zero where there is none.
+pub(super) fn number(meta: &impl ReadableTable<&'static str, &'static [u8]>, name: &str) -> Result<u64, redb::Error> {
+    let value = meta.get(name)?;
+    Ok(value.and_then(|value| value.value().first_chunk().copied()).map_or(0, u64::from_be_bytes))
 }
 
 impl Store {
@@ -34,11 +54,13 @@ impl Store {
     ///
     /// # Errors
     /// When the database or the disk fails: nothing of it is kept then.
-    pub fn write(&self, calls: &[Kept], now: Option<Timestamp>) -> Result<(), StoreError> {
+    pub fn write(&self, calls: &[Kept], now: Option<Timestamp>) -> Result<Written, StoreError> {
         let writing = self.begin()?;
-        let (change, bytes) = self.fill(&writing, calls, now).map_err(|error| self.failed(error))?;
+        let change = self.fill(&writing, calls, now).map_err(|error| self.failed(error))?;
         writing.commit().map_err(|error| self.failed(error))?;
-        self.0.bytes.store(bytes, Ordering::Relaxed);
+        self.0.bytes.fetch_add(change.more, Ordering::Relaxed);
+        self.0.bytes.fetch_sub(change.less, Ordering::Relaxed);
+        let written = Written { added: change.added };
         let mut index = self.index_mut();
         let index = &mut *index;
         index.next_commit = index.next_commit.saturating_add(1);
@@ -49,16 +71,15 @@ impl Store {
             index.next_run = run.number.saturating_add(1);
             let open = &index.open;
             index.fresh.retain(|entry, _| index::key_of(entry).is_some_and(|key| open.contains(&key)));
-            let still_open = change.fresh.into_iter();
-            index
-                .fresh
-                .extend(still_open.filter(|(entry, _)| index::key_of(entry).is_some_and(|key| open.contains(&key))));
+            index.fresh.extend(change.fresh);
+            index.ended.clear();
             index.fresh_calls = 0;
         } else {
             index.fresh.extend(change.fresh);
+            index.ended.add(change.entries);
             index.fresh_calls = index.fresh_calls.saturating_add(change.ended);
         }
-        Ok(())
+        Ok(written)
     }
 
     /// A transaction that is durable once committed, and after which a start needs no walk over everything.
@@ -69,26 +90,19 @@ impl Store {
         Ok(writing)
     }
 
-    fn fill(
-        &self,
-        writing: &WriteTransaction,
-        calls: &[Kept],
-        now: Option<Timestamp>,
-    ) -> Result<(Change, u64), redb::Error> {
+    fn fill(&self, writing: &WriteTransaction, calls: &[Kept], now: Option<Timestamp>) -> Result<Change, redb::Error> {
         let index = self.0.index.read().unwrap_or_else(PoisonError::into_inner);
         let mut change = Change::default();
-        let mut bytes = self.0.bytes.load(Ordering::Relaxed);
         let mut kept = writing.open_table(CALLS)?;
         let mut open = writing.open_table(OPEN)?;
-        let mut ended_entries = Fresh::new();
+        let mut entries: Vec<(Entry, Head)> = Vec::with_capacity(calls.len().saturating_mul(10));
         let mut archive: Vec<u8> = Vec::new();
         // In the order of their keys: neighbours share pages.
         let mut order: Vec<&Kept> = calls.iter().collect();
         order.sort_by_key(|call| call.summary.id);
         for call in order {
             let key = call.summary.id.to_bytes();
-            // Details beyond all bounds do not cost the call.
-            let Some(value) = encode(call, call.detail.as_ref()).or_else(|| encode(call, None)) else { continue };
+            let Some(value) = value::encode(call) else { continue };
             let head = Head::of(&call.summary);
             // A call that has ended is watched for some seconds more and comes again, mostly as it was. A refusal that
             // asks for a password is seldom the end.
@@ -102,13 +116,16 @@ impl Store {
                 let before = kept.get(&key)?.map(|before| (before.value() == &value[..], length(before.value())));
                 match before {
                     Some((true, _)) => continue,
-                    Some((false, before)) => bytes = bytes.saturating_sub(before),
-                    None => archive.extend_from_slice(&key),
+                    Some((false, before)) => change.less = change.less.saturating_add(before),
+                    None => {
+                        archive.extend_from_slice(&key);
+                        change.added = change.added.saturating_add(1);
+                    }
                 }
-                bytes = bytes.saturating_add(length(&value));
+                change.more = change.more.saturating_add(length(&value));
                 kept.insert(&key, &value[..])?;
                 let streams = call.detail.as_ref().map_or(&[][..], |detail| &detail.streams);
-                ended_entries.extend(
+                entries.extend(
                     index::entries(&call.summary, streams, &addresses(call)).into_iter().map(|entry| (entry, head)),
                 );
                 change.ended = change.ended.saturating_add(1);
@@ -124,16 +141,17 @@ impl Store {
         if let Some(now) = now.filter(|_| !archive.is_empty()) {
             writing.open_table(UNARCHIVED)?.insert((hour(now), index.next_commit), &archive[..])?;
         }
+        change.entries = fresh::sorted(entries);
         if index.fresh_calls.saturating_add(change.ended) >= limits::STORE_RUN {
-            change.run = write_run(writing, &index, &change, &ended_entries)?;
-        } else if !ended_entries.is_empty() {
-            writing.open_table(FRESH)?.insert(index.next_commit, &index::commit_row(&ended_entries)[..])?;
+            change.run = write_run(writing, &index, &change.entries)?;
+        } else if !change.entries.is_empty() {
+            writing.open_table(FRESH)?.insert(index.next_commit, &index::commit_row(&change.entries)[..])?;
         }
-        change.fresh.extend(ended_entries);
         let mut meta = writing.open_table(META)?;
+        let bytes = number(&meta, "bytes")?.saturating_add(change.more).saturating_sub(change.less);
         meta.insert("bytes", &bytes.to_be_bytes()[..])?;
         meta.insert("next commit", &index.next_commit.saturating_add(1).to_be_bytes()[..])?;
-        Ok((change, bytes))
+        Ok(change)
     }
 
     /// Forgets calls in progress whose values are damaged.
@@ -155,24 +173,13 @@ impl Store {
 }
 
 /// The entries of all ended calls of late as pages, and their rows gone.
-fn write_run(
-    writing: &WriteTransaction,
-    index: &Index,
-    change: &Change,
-    ended: &Fresh,
-) -> Result<Option<Run>, redb::Error> {
-    let is_open = |key: &Key| (index.open.contains(key) && !change.closed.contains(key)) || change.opened.contains(key);
-    let mut all: Fresh = ended.clone();
-    for (entry, head) in &index.fresh {
-        if index::key_of(entry).is_some_and(|key| !is_open(&key)) && !all.contains_key(entry) {
-            all.insert(entry.clone(), *head);
-        }
-    }
-    let keys = all.keys().filter_map(|entry| index::key_of(entry));
+fn write_run(writing: &WriteTransaction, index: &Index, ended: &[(Entry, Head)]) -> Result<Option<Run>, redb::Error> {
+    let all = index.ended.with(ended);
+    let keys = all.iter().filter_map(|(entry, _)| index::key_of(entry));
     let (Some(oldest), Some(newest)) = (keys.clone().min(), keys.max()) else { return Ok(None) };
     let number = index.next_run;
     let mut runs = writing.open_table(RUNS)?;
-    for (first, page) in index::pages(all.iter()) {
+    for (first, page) in index::pages(all.iter().copied()) {
         runs.insert(&run_key(number, &first)[..], &page[..])?;
     }
     let mut both = [0; 32];
@@ -182,26 +189,6 @@ fn write_run(
     writing.open_table(FRESH)?.retain(|_, _| false)?;
     writing.open_table(META)?.insert("next run", &number.saturating_add(1).to_be_bytes()[..])?;
     Ok(Some(Run { number, oldest, newest }))
-}
-
-/// A [`super::Row`] without a copy.
-#[derive(Serialize)]
-struct RowOf<'a> {
-    summary: &'a CallSummary,
-    packets: Option<PacketsOf>,
-}
-
-fn encode(call: &Kept, detail: Option<&Detail>) -> Option<Vec<u8>> {
-    let row = value::encode(&RowOf { summary: &call.summary, packets: call.packets })?;
-    let detail = match detail {
-        Some(detail) => value::encode(detail)?,
-        None => Vec::new(),
-    };
-    let mut bytes = u32::try_from(row.len()).ok()?.to_be_bytes().to_vec();
-    bytes.reserve(row.len().saturating_add(detail.len()));
-    bytes.extend(row);
-    bytes.extend(detail);
-    Some(bytes)
 }
 
 /// Addresses of the call's signalling.
