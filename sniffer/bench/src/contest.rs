@@ -4,6 +4,7 @@ use std::{
     fs::{self, File},
     io,
     path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering},
     thread,
 };
 
@@ -26,7 +27,7 @@ pub enum Contestant {
     InProgress,
     /// `sniffer read --json`.
     Sniffer,
-    /// The same with every switch on.
+    /// The same with every switch on: calls, packets and the archive are kept too.
     Everything,
     /// `tshark -z rtp,streams`.
     Tshark,
@@ -84,9 +85,11 @@ impl Contestant {
         matches!(self, Self::Tshark | Self::Sngrep)
     }
 
-    fn program(self, stage: &Stage, file: &Path) -> Option<Program> {
+    /// `kept` is the folder in which everything is kept, where it is.
+    fn program(self, stage: &Stage, file: &Path, kept: &Path) -> Option<Program> {
         let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
         let file = file.to_string_lossy().into_owned();
+        let kept = kept.to_string_lossy();
         let sniffer = |more: &[&str]| Program {
             path: stage.sniffer.0.clone(),
             arguments: [stage.sniffer.1.clone(), words(&["read", "--json"]), words(more), vec![file.clone()]].concat(),
@@ -102,7 +105,7 @@ impl Contestant {
                 Some(Program { path: stage.helper.clone(), arguments })
             }
             Self::Sniffer => Some(sniffer(&[])),
-            Self::Everything => Some(sniffer(&["--rtp-without-sip"])),
+            Self::Everything => Some(sniffer(&["--rtp-without-sip", "--store", &kept])),
             Self::Tshark => other("tshark", &["-n", "-q", "-z", "rtp,streams", "-r"]),
             Self::Sngrep => other("sngrep", &["-N", "-q", "-r", "-I"]),
         }
@@ -126,8 +129,12 @@ pub fn run(stage: &Stage, workload: Workload, made: &Made, who: &[Contestant]) -
     for round in 0..stage.rounds.max(stage.slow_rounds) {
         for (contestant, costs) in who.iter().zip(&mut costs) {
             let rounds = if contestant.is_slow() { stage.slow_rounds } else { stage.rounds };
-            let Some(program) = contestant.program(stage, &made.file).filter(|_| round < rounds) else { continue };
+            let kept = stage.scratch.join("kept");
+            let Some(program) = contestant.program(stage, &made.file, &kept).filter(|_| round < rounds) else {
+                continue;
+            };
             let cost = measure(&stage.helper, &program, &contestant.output(stage, workload))?;
+            clear(&kept)?;
             ensure!(cost.code == 0, "{} ended with code {} on {}", contestant.name(), cost.code, workload.name());
             costs.push(cost);
         }
@@ -139,32 +146,54 @@ pub fn run(stage: &Stage, workload: Workload, made: &Made, who: &[Contestant]) -
         .collect())
 }
 
-/// Runs the sniffer so often, several at once on a loaded machine, and says how many different outputs there were.
+/// Removes what was kept.
+fn clear(kept: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(kept) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Runs the sniffer so often, several at once while as many threads as there are cores do nothing but work, and says how
+/// many different outputs there were.
 ///
 /// # Errors
 /// When a run fails.
 pub fn different_outputs(stage: &Stage, made: &Made, runs: usize) -> Result<usize> {
-    let at_once = thread::available_parallelism().map_or(2, usize::from) * 2;
-    let mut hashes = Vec::new();
+    let cores = thread::available_parallelism().map_or(2, usize::from);
     let places: Vec<usize> = (0..runs).collect();
-    for group in places.chunks(at_once) {
-        let outcomes: Vec<Result<Vec<u8>>> = thread::scope(|scope| {
-            let threads: Vec<_> = group.iter().map(|place| scope.spawn(|| one_hash(stage, made, *place))).collect();
-            threads.into_iter().map(|one| one.join().unwrap_or_else(|_| bail!("a run's thread failed"))).collect()
-        });
-        for outcome in outcomes {
-            hashes.push(outcome?);
+    let is_over = AtomicBool::new(false);
+    let mut hashes = thread::scope(|scope| {
+        for _ in 0..cores {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    std::hint::spin_loop();
+                }
+            });
         }
-    }
+        let hashes: Result<Vec<_>> = places.chunks(cores * 2).map(|group| some_hashes(stage, made, group)).collect();
+        is_over.store(true, Ordering::Relaxed);
+        hashes
+    })?
+    .concat();
     hashes.sort();
     hashes.dedup();
     Ok(hashes.len())
 }
 
+fn some_hashes(stage: &Stage, made: &Made, places: &[usize]) -> Result<Vec<Vec<u8>>> {
+    thread::scope(|scope| {
+        let threads: Vec<_> = places.iter().map(|place| scope.spawn(|| one_hash(stage, made, *place))).collect();
+        threads.into_iter().map(|one| one.join().unwrap_or_else(|_| bail!("a run's thread failed"))).collect()
+    })
+}
+
 fn one_hash(stage: &Stage, made: &Made, place: usize) -> Result<Vec<u8>> {
     let output = stage.scratch.join(format!("same-{place}.out"));
-    let program = Contestant::Everything.program(stage, &made.file).context("the sniffer")?;
+    let kept = stage.scratch.join(format!("kept-{place}"));
+    let program = Contestant::Everything.program(stage, &made.file, &kept).context("the sniffer")?;
     let cost = measure(&stage.helper, &program, &output)?;
+    clear(&kept)?;
     ensure!(cost.code == 0, "the sniffer ended with code {}", cost.code);
     let mut hash = Sha256::new();
     io::copy(&mut File::open(&output)?, &mut hash)?;
