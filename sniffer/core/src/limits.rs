@@ -24,6 +24,16 @@ pub const SHARED_CODINGS: usize = 32;
 pub const WORKER_MESSAGES: usize = 4096;
 /// Calls that are made into records at once when everything is ended: all of them would be as much memory again.
 pub const FINISH_PIECE: usize = 256;
+/// Bytes on the heap that calls may have on average, texts, places and what payload types mean there together: usual ones
+/// have 400. Beyond it the oldest go, as from a full table, so that calls with fat messages take no more than others.
+pub const CALL_HEAP_BYTES: usize = 2048;
+/// Bytes that the payload types which SDP names may take in one call: about 90 of them; browsers name 70 for both sides.
+/// A description beyond it changes nothing, and the call is marked.
+pub const CALL_CODING_BYTES: usize = 4096;
+/// Bytes on the heap that registrations may have on average: usual ones have 350, with one or two contacts.
+pub const REGISTRATION_HEAP_BYTES: usize = 1024;
+/// Bytes on the heap that subscriptions and exchanges may have on average: usual ones have 250.
+pub const OTHER_HEAP_BYTES: usize = 768;
 /// What media has to tell and nobody takes: beyond it, it does not say again that streams flow.
 pub const OUTPUTS: usize = 100_000;
 /// How long a message waits for workers that see no packets before it is handled all the same.

@@ -4,7 +4,7 @@ use sniffer_core::engine::{Engine, Settings};
 
 use crate::{
     memory::{held, most},
-    scene::{Phones, feed, rtp},
+    scene::{Frame, Phones, feed, rtp, udp},
 };
 
 const MIB: usize = 1024 * 1024;
@@ -92,6 +92,59 @@ fn a_flood_of_registers_stays_below_its_limit_and_what_it_pushes_out_is_counted(
     });
     assert_eq!(engine.counters().evicted.registrations, 19_000);
     assert!(peak < 4 * MIB, "{peak} bytes for 1,000 registrations");
+}
+
+/// Messages as fat as the parsers let them through.
+fn fat(method: &str, call: u32) -> Frame {
+    let call_id = format!("{call:0>500}");
+    let media: String = (0..16_u32)
+        .map(|line| {
+            let codecs: String = (35..99)
+                .map(|number| format!("a=rtpmap:{number} x{:0>30}/{}\r\n", call * 16 + line, 1000 + number))
+                .collect();
+            format!("m=audio {} RTP/AVP 35\r\n{codecs}", 2000 + line * 2)
+        })
+        .collect();
+    let contacts: String = (0..16).map(|n| format!("Contact: <sip:{n}{call}{:x>480}@x>\r\n", "")).collect();
+    let texts: String = ["P-Asserted-Identity", "Remote-Party-ID", "User-Agent", "Diversion", "Referred-By"]
+        .map(|name| format!("{name}: <sip:{call:y>480}@x>\r\n"))
+        .concat();
+    let body = format!("v=0\r\nc=IN IP4 10.{}.{}.7\r\n{media}", call / 250 % 250, call % 250);
+    let text = format!(
+        "{method} sip:x SIP/2.0\r\nVia: SIP/2.0/UDP x;branch=z9hG4bK{call}\r\nCall-ID: {call_id}\r\nFrom: <sip:{call:z>480}@x>;tag=a\r\n\
+         To: <sip:{call:z>480}@x>\r\nCSeq: 1 {method}\r\n{contacts}{texts}Content-Type: application/sdp\r\n\r\n{body}"
+    );
+    udp(i64::from(call), (1, 5060), (2, 5060), text.as_bytes())
+}
+
+#[test]
+fn a_flood_of_the_fattest_invites_takes_no_more_than_the_same_number_of_usual_calls() {
+    let mut engine = Engine::new(small());
+    let peak = most(|| {
+        for call in 0..1500 {
+            feed(&mut engine, [fat("INVITE", call)]);
+            while engine.next_event().is_some() {}
+        }
+    });
+    let counters = engine.counters();
+    assert_eq!((counters.calls, counters.dropped.total()), (1500, 0));
+    assert!(counters.evicted.calls > 500, "{} evicted", counters.evicted.calls);
+    println!("fat INVITEs take {peak} bytes, {} calls are left", engine.calls_in_progress());
+    assert!(peak < 4 * MIB, "{peak} bytes for at most 1,000 calls");
+}
+
+#[test]
+fn a_flood_of_the_fattest_registers_takes_no_more_than_its_share() {
+    let mut engine = Engine::new(small());
+    let peak = most(|| {
+        for call in 0..1500 {
+            feed(&mut engine, [fat("REGISTER", call)]);
+            while engine.next_event().is_some() {}
+        }
+    });
+    assert!(engine.counters().evicted.registrations > 500);
+    println!("fat REGISTERs take {peak} bytes");
+    assert!(peak < 3 * MIB, "{peak} bytes for at most 1,000 registrations");
 }
 
 #[test]

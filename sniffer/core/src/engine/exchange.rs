@@ -48,6 +48,10 @@ impl Keyed for Exchange {
     fn key(&self) -> &[u8] {
         &self.key
     }
+
+    fn heap_bytes(&self) -> usize {
+        self.call_id.len().saturating_add(self.texts.heap_bytes())
+    }
 }
 
 /// What an exchange is found by. A request and its answer have the same.
@@ -120,6 +124,7 @@ impl Exchange {
         if let Some(response) = response {
             self.response.add(response);
         }
+        self.texts.settle();
         Noted { sight, response }
     }
 

@@ -103,6 +103,8 @@ pub struct Signalling {
     now: Timestamp,
     begun: u64,
     calls: Slab<Call>,
+    /// Bytes that all calls together have on the heap.
+    call_bytes: usize,
     /// The place of each call by its Call-ID.
     call_ids: Index,
     call_order: VecDeque<Id>,
@@ -131,11 +133,16 @@ impl Signalling {
             now: Timestamp::default(),
             begun: 0,
             calls: Slab::new(settings.tables.calls),
+            call_bytes: 0,
             call_ids: Index::default(),
             call_order: VecDeque::new(),
-            registrations: Table::new(settings.tables.registrations, settings.hash_seed),
-            subscriptions: Table::new(limits::SUBSCRIPTIONS, settings.hash_seed),
-            exchanges: Table::new(limits::EXCHANGES, settings.hash_seed),
+            registrations: Table::new(
+                settings.tables.registrations,
+                limits::REGISTRATION_HEAP_BYTES,
+                settings.hash_seed,
+            ),
+            subscriptions: Table::new(limits::SUBSCRIPTIONS, limits::OTHER_HEAP_BYTES, settings.hash_seed),
+            exchanges: Table::new(limits::EXCHANGES, limits::OTHER_HEAP_BYTES, settings.hash_seed),
             correlator: Correlator::new(&settings.correlation, settings.hash_seed),
             key: Vec::new(),
             endpoints: Index::default(),

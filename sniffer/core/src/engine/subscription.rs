@@ -48,6 +48,10 @@ impl Keyed for Subscription {
     fn key(&self) -> &[u8] {
         &self.call_id
     }
+
+    fn heap_bytes(&self) -> usize {
+        self.call_id.len().saturating_add(self.texts.heap_bytes())
+    }
 }
 
 impl Subscription {
@@ -58,6 +62,7 @@ impl Subscription {
         let mut texts = Texts::default();
         texts.put(Field::From, seen::uri(message.from));
         texts.put(Field::To, seen::uri(message.to));
+        texts.settle();
         Self {
             call_id: message.call_id.into(),
             texts,
@@ -105,6 +110,7 @@ impl Subscription {
             }
             _ => {}
         }
+        self.texts.settle();
         Noted { sight, response }
     }
 

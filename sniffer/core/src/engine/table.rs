@@ -1,38 +1,59 @@
-//! A bounded table of entries that are found by a key of bytes. When it is full the oldest entry goes, and is counted.
+//! A table of entries that are found by a key of bytes, bounded in number and in bytes. When it is full the oldest entry
+//! goes, and is counted.
 
-use std::collections::{HashMap, VecDeque};
+use std::{collections::VecDeque, hash::BuildHasher};
 
 use foldhash::quality::FixedState;
 
-use crate::slab::{Id, Slab};
+use crate::{
+    index::Index,
+    slab::{Id, Slab},
+};
 
 /// See the module's text.
 #[derive(Debug)]
 pub struct Table<T> {
-    entries: Slab<T>,
-    ids: HashMap<Box<[u8]>, Id, FixedState>,
+    entries: Slab<Charged<T>>,
+    places: Index,
+    hasher: FixedState,
     order: VecDeque<Id>,
     limit: usize,
+    /// Bytes that all entries together have on the heap, and may have.
+    bytes: usize,
+    most_bytes: usize,
     /// Entries that came.
     pub begun: u64,
     /// Entries that went early because the table was full.
     pub evicted: u64,
 }
 
-/// An entry knows its key.
+#[derive(Debug)]
+struct Charged<T> {
+    entry: T,
+    /// Its bytes on the heap when it was looked at last.
+    bytes: usize,
+}
+
+/// An entry knows its key and what it takes.
 pub trait Keyed {
     /// By what it is found.
     fn key(&self) -> &[u8];
+
+    /// Its bytes on the heap, roughly: what messages can make large is counted.
+    fn heap_bytes(&self) -> usize;
 }
 
 impl<T: Keyed> Table<T> {
-    /// Makes a table for at most `limit` entries.
-    pub fn new(limit: usize, hash_seed: u64) -> Self {
+    /// Makes a table for at most `limit` entries, which have at most `mean_bytes` on the heap each, on average.
+    pub fn new(limit: usize, mean_bytes: usize, hash_seed: u64) -> Self {
         Self {
             entries: Slab::new(limit),
-            ids: HashMap::with_hasher(FixedState::with_seed(hash_seed)),
+            places: Index::default(),
+            hasher: FixedState::with_seed(hash_seed),
             order: VecDeque::new(),
             limit,
+            bytes: 0,
+            most_bytes: limit.saturating_mul(mean_bytes),
             begun: 0,
             evicted: 0,
         }
@@ -40,36 +61,51 @@ impl<T: Keyed> Table<T> {
 
     /// The id of the entry with a key.
     pub fn find(&self, key: &[u8]) -> Option<Id> {
-        self.ids.get(key).copied()
+        let is_it = |place| self.entries.peek(place).is_some_and(|one| one.entry.key() == key);
+        self.entries.at(self.places.find(self.hasher.hash_one(key), is_it)?)
     }
 
     /// The entry with an id.
     pub fn get(&self, id: Id) -> Option<&T> {
-        self.entries.get(id)
+        self.entries.get(id).map(|one| &one.entry)
     }
 
-    /// The entry with an id, to change it.
-    pub fn get_mut(&mut self, id: Id) -> Option<&mut T> {
-        self.entries.get_mut(id)
+    /// Changes the entry with an id, and says what came of it.
+    pub fn change<R>(&mut self, id: Id, change: impl FnOnce(&mut T) -> R) -> Option<R> {
+        let one = self.entries.get_mut(id)?;
+        let result = change(&mut one.entry);
+        let before = std::mem::replace(&mut one.bytes, one.entry.heap_bytes());
+        self.bytes = self.bytes.saturating_sub(before).saturating_add(one.bytes);
+        Some(result)
     }
 
-    /// Takes the oldest entry out of a full table: call it until it has none, before an entry is added.
+    /// Takes the oldest entry out of a table that has no room for another: call it until it has none, before an entry is
+    /// added.
     pub fn evict(&mut self) -> Option<T> {
-        while self.entries.is_full() {
+        if self.entries.is_full() { self.evict_oldest() } else { self.evict_heavy() }
+    }
+
+    /// Takes the oldest entry out of a table that holds too many bytes: call it until it does not, after a change.
+    pub fn evict_heavy(&mut self) -> Option<T> {
+        if self.bytes > self.most_bytes { self.evict_oldest() } else { None }
+    }
+
+    fn evict_oldest(&mut self) -> Option<T> {
+        loop {
             let oldest = self.order.pop_front()?;
             if let Some(entry) = self.remove(oldest) {
                 self.evicted += 1;
                 return Some(entry);
             }
         }
-        None
     }
 
     /// Adds an entry; none when the table is full.
     pub fn add(&mut self, entry: T) -> Option<Id> {
-        let key = entry.key().into();
-        let id = self.entries.insert(entry)?;
-        self.ids.insert(key, id);
+        let (hash, bytes) = (self.hasher.hash_one(entry.key()), entry.heap_bytes());
+        let id = self.entries.insert(Charged { entry, bytes })?;
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.places.insert(hash, id.place());
         self.order.push_back(id);
         if self.order.len() > self.limit.saturating_mul(2) {
             let entries = &self.entries;
@@ -81,16 +117,15 @@ impl<T: Keyed> Table<T> {
 
     /// Takes an entry out.
     pub fn remove(&mut self, id: Id) -> Option<T> {
-        let entry = self.entries.remove(id)?;
-        if self.ids.get(entry.key()) == Some(&id) {
-            self.ids.remove(entry.key());
-        }
+        let Charged { entry, bytes } = self.entries.remove(id)?;
+        self.bytes = self.bytes.saturating_sub(bytes);
+        self.places.remove(self.hasher.hash_one(entry.key()), id.place());
         Some(entry)
     }
 
     /// All entries in the order in which they came.
     pub fn iter(&self) -> impl Iterator<Item = &T> {
-        self.order.iter().filter_map(|&id| self.entries.get(id))
+        self.order.iter().filter_map(|&id| self.get(id))
     }
 
     /// Takes all entries out, in the order in which they came.
@@ -111,28 +146,45 @@ mod tests {
     use super::*;
 
     #[derive(Debug, PartialEq)]
-    struct Word(&'static str);
+    struct Word(&'static str, usize);
 
     impl Keyed for Word {
         fn key(&self) -> &[u8] {
             self.0.as_bytes()
         }
+
+        fn heap_bytes(&self) -> usize {
+            self.1
+        }
     }
 
     #[test]
     fn a_full_table_gives_up_its_oldest_entry_and_counts_it() {
-        let mut table = Table::new(2, 1);
-        let first = table.add(Word("a")).unwrap();
-        table.add(Word("b")).unwrap();
-        assert_eq!(table.add(Word("c")), None);
-        assert_eq!(table.evict(), Some(Word("a")));
+        let mut table = Table::new(2, 100, 1);
+        let first = table.add(Word("a", 1)).unwrap();
+        table.add(Word("b", 1)).unwrap();
+        assert_eq!(table.add(Word("c", 1)), None);
+        assert_eq!(table.evict(), Some(Word("a", 1)));
         assert_eq!(table.evict(), None);
-        table.add(Word("c")).unwrap();
+        table.add(Word("c", 1)).unwrap();
         assert_eq!(
             (table.find(b"a"), table.get(first), table.evicted, table.begun, table.len()),
             (None, None, 1, 3, 2)
         );
-        assert_eq!(table.drain(), [Word("b"), Word("c")]);
-        assert_eq!((table.len(), table.find(b"b")), (0, None));
+        assert_eq!(table.drain(), [Word("b", 1), Word("c", 1)]);
+        assert_eq!((table.len(), table.find(b"b"), table.bytes), (0, None, 0));
+    }
+
+    #[test]
+    fn entries_that_grow_push_out_the_oldest_too() {
+        let mut table = Table::new(10, 10, 1);
+        for name in ["a", "b", "c"] {
+            table.add(Word(name, 20)).unwrap();
+        }
+        assert_eq!(table.evict(), None);
+        let last = table.find(b"c").unwrap();
+        assert_eq!(table.change(last, |word| word.1 = 70), Some(()));
+        assert_eq!((table.evict_heavy(), table.evict_heavy()), (Some(Word("a", 20)), None));
+        assert_eq!((table.find(b"c"), table.len(), table.bytes), (Some(last), 2, 90));
     }
 }

@@ -74,7 +74,7 @@ impl<'a> NameAddr<'a> {
 
 /// The place of the `<` that is not inside a quoted name.
 fn open_bracket(value: &[u8]) -> Option<usize> {
-    let outside = Outside::new(value, false).find(|byte| byte == b'<');
+    let outside = Outside::new(value, false).find(b'<');
     // A quoted name that is closed only by a quote among the parameters.
     outside.or_else(|| if value.first() == Some(&b'"') { value.iter().rposition(|&byte| byte == b'<') } else { None })
 }
@@ -116,7 +116,7 @@ impl<'a> Parameters<'a> {
 
     /// All parameters in order. A comma ends them: what follows is another value on the same line.
     pub fn iter(&self) -> impl Iterator<Item = (&'a [u8], Option<&'a [u8]>)> + use<'a> {
-        let end = Outside::new(self.0, true).find(|byte| byte == b',').unwrap_or(self.0.len());
+        let end = Outside::new(self.0, true).find(b',').unwrap_or(self.0.len());
         Split::new(self.0.get(..end).unwrap_or_default(), b';', true).filter(|part| !part.is_empty()).map(|part| {
             match part.iter().position(|&byte| byte == b'=').and_then(|at| part.split_at_checked(at)) {
                 Some((key, value)) => {

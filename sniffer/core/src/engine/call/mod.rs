@@ -59,6 +59,10 @@ pub struct Call {
     pub last_media: Timestamp,
     /// Messages or announcements of the call that found no place.
     pub refused: u32,
+    /// Bytes on the heap when it was looked at last.
+    pub charged: u32,
+    /// What media keeps of its announcements, in bytes.
+    announced_bytes: u32,
     /// Places announced for media.
     places: Few<Place, 2>,
     /// What other calls it belongs to; none when it is alone.
@@ -86,6 +90,9 @@ pub struct Call {
     transport: SipTransport,
 }
 
+/// What media keeps of a codec, or of a place, about.
+const CODING_BYTES: usize = 40;
+
 /// A place announced for media.
 #[derive(Clone, Copy, Debug)]
 struct Place {
@@ -107,6 +114,8 @@ impl Call {
             timer: None,
             last_media: Timestamp::default(),
             refused: 0,
+            charged: 0,
+            announced_bytes: 0,
             places: Few::default(),
             group: None,
             hop: Ends::new(caller, callee),
@@ -288,8 +297,17 @@ impl Call {
         self.state = CallState::TimedOut;
     }
 
-    /// Keeps a place announced for media. False when there are too many.
-    pub fn announce(&mut self, endpoint: Endpoint) -> bool {
+    /// Bytes on the heap, here and where media keeps what it announced, roughly: what messages can make large is counted.
+    pub fn heap_bytes(&self) -> u32 {
+        let transfers = self.transfers.as_ref().map_or(0, |transfers| transfers.heap_bytes());
+        let places = self.places.len().saturating_mul(size_of::<Place>());
+        let parts = [self.call_id.len(), self.texts.heap_bytes(), places, transfers];
+        let bytes = parts.iter().fold(0_usize, |sum, part| sum.saturating_add(*part));
+        u32::try_from(bytes).unwrap_or(u32::MAX).saturating_add(self.announced_bytes)
+    }
+
+    /// Keeps a place announced for media with so many codecs. False when there are too many.
+    pub fn announce(&mut self, endpoint: Endpoint, codecs: usize) -> bool {
         if self.places.iter().any(|place| place.endpoint == endpoint) {
             return true;
         }
@@ -298,6 +316,8 @@ impl Call {
             return false;
         }
         self.places.push(Place { endpoint, is_own: false });
+        let codings = codecs.saturating_mul(CODING_BYTES).min(limits::CALL_CODING_BYTES).saturating_add(CODING_BYTES);
+        self.announced_bytes = self.announced_bytes.saturating_add(u32::try_from(codings).unwrap_or(u32::MAX));
         true
     }
 

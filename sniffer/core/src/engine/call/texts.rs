@@ -106,6 +106,11 @@ impl Texts {
         self.bytes.extend(text);
     }
 
+    /// Bytes on the heap.
+    pub fn heap_bytes(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     /// Gives back the room that the last message's texts did not need.
     pub fn settle(&mut self) {
         self.bytes.shrink_to_fit();

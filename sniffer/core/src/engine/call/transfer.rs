@@ -26,6 +26,17 @@ pub(super) struct Transfer {
 #[derive(Debug, Default)]
 pub(super) struct Transfers(pub(super) Vec<Transfer>);
 
+impl Transfers {
+    /// Bytes on the heap.
+    pub(super) fn heap_bytes(&self) -> usize {
+        let one = |one: &Transfer| {
+            let referred_by = one.referred_by.as_ref().map_or(0, |text| text.len());
+            size_of::<Transfer>().saturating_add(one.target.len()).saturating_add(referred_by)
+        };
+        self.0.iter().map(one).fold(0, usize::saturating_add)
+    }
+}
+
 impl Call {
     pub(super) fn refer(&mut self, message: &Message<'_>, side: Side, time: Timestamp, is_new: bool) {
         let Some(value) = message.first(Header::ReferTo).filter(|_| is_new) else { return };

@@ -150,9 +150,16 @@ impl Calls {
         }
         let encryption = super::rtcp::encryption(media.security);
         let Some(known) = self.calls.get_mut(call.place()) else { return };
+        let others = known.announced.iter().filter(|one| one.rtp != media.rtp).filter_map(|one| one.codings.as_deref());
+        let others = others.map(heap_bytes).fold(0, usize::saturating_add);
         let before = known.announced.iter_mut().find(|one| one.rtp == media.rtp);
-        let codings = before.as_ref().and_then(|one| one.codings.as_deref()).unwrap_or_default();
-        let codings = share(&mut self.lately, &mut self.oldest, added(codings, &media.codecs));
+        let mut codings = before.as_ref().and_then(|one| one.codings.clone());
+        let wanted = added(codings.as_deref().unwrap_or_default(), &media.codecs);
+        if heap_bytes(&wanted).saturating_add(others) <= limits::CALL_CODING_BYTES {
+            codings = share(&mut self.lately, &mut self.oldest, wanted);
+        } else {
+            known.refused = known.refused.saturating_add(1);
+        }
         if let Some(before) = before {
             before.codings = codings;
             before.encryption = encryption.or(before.encryption);
@@ -303,6 +310,13 @@ impl CallMedia {
     }
 }
 
+/// What codings take, when nobody shares them.
+fn heap_bytes(codings: &[Coding]) -> usize {
+    codings
+        .iter()
+        .fold(0, |sum, coding| sum.saturating_add(size_of::<Coding>()).saturating_add(coding.name.as_str().len()))
+}
+
 /// Codings with those that another description names.
 fn added(codings: &[Coding], codecs: &[Codec]) -> Vec<Coding> {
     let mut all = codings.to_vec();
@@ -379,6 +393,20 @@ mod tests {
             calls.announce(serials[0], &announcement(5000 + u16::from(number), &[(number, "opus", 16_000)]));
         }
         assert_eq!(calls.lately.len(), limits::SHARED_CODINGS);
+    }
+
+    #[test]
+    fn descriptions_without_end_take_bounded_memory_and_mark_the_call() {
+        let mut calls = Calls::new(1);
+        let call = CallSerial::new(1, 1);
+        for port in 0..20_u8 {
+            let list: Vec<_> = (0..64).map(|number| (number, "opus", 1000 * u32::from(port) + 7)).collect();
+            calls.announce(call, &announcement(u16::from(port), &list));
+        }
+        let known = calls.get(call).unwrap();
+        let held: usize = known.announced.iter().filter_map(|one| one.codings.as_deref()).map(heap_bytes).sum();
+        assert!((1000..=limits::CALL_CODING_BYTES).contains(&held), "{held}");
+        assert_eq!((known.announced.len(), known.refused), (20, 19), "one list of 64 is taken");
     }
 
     #[test]

@@ -49,6 +49,13 @@ impl Contacts {
         }
     }
 
+    /// Bytes on the heap.
+    pub(super) fn heap_bytes(&self) -> usize {
+        let bound = self.bound.iter().map(|contact| contact.uri.len().saturating_add(size_of::<Contact>()));
+        let asked = self.asked.iter().map(|(uri, _)| uri.len().saturating_add(size_of::<(Box<str>, u32)>()));
+        bound.chain(asked).fold(0, usize::saturating_add)
+    }
+
     /// Forgets what was asked for.
     pub(super) fn ask_nothing(&mut self) {
         self.asked.clear();

@@ -55,6 +55,11 @@ impl Keyed for Registration {
     fn key(&self) -> &[u8] {
         &self.key
     }
+
+    fn heap_bytes(&self) -> usize {
+        let names = self.key.len().saturating_add(self.call_id.len());
+        names.saturating_add(self.texts.heap_bytes()).saturating_add(self.contacts.heap_bytes())
+    }
 }
 
 /// What a further registration with a known Call-ID is found by: the first is found by the Call-ID alone.
@@ -125,6 +130,7 @@ impl Registration {
             }
             StartLine::Response { status, .. } => self.answer(status, message, at.time, is_new),
         };
+        self.texts.settle();
         Noted { sight, response }
     }
 

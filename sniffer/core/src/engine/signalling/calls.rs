@@ -9,11 +9,15 @@ use crate::{
         CallSerial, Expect, Side,
         call::{At, Call, seen::Sight},
     },
-    sdp,
+    limits, sdp,
     sip::{Message, Method},
     slab::Id,
     time::Timestamp,
 };
+
+fn wide(bytes: u32) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}
 
 impl Signalling {
     /// Takes a message of a call; none when it belongs to none.
@@ -46,16 +50,35 @@ impl Signalling {
         self.link(id, message, at, noted.sight);
         self.announce(id, author, sdp::announced(media));
         self.schedule_call(id);
+        self.charge(id);
         Some(serial)
     }
 
-    fn begin_call(&mut self, message: &Message<'_>, at: &At) -> Option<Id> {
-        while self.calls.is_full() {
+    /// Counts what a call takes; where all calls take too much, the oldest go.
+    fn charge(&mut self, id: Id) {
+        let Some(call) = self.calls.get_mut(id) else { return };
+        let now = call.heap_bytes();
+        let before = std::mem::replace(&mut call.charged, now);
+        self.call_bytes = self.call_bytes.saturating_sub(wide(before)).saturating_add(wide(now));
+        let most = self.settings.tables.calls.saturating_mul(limits::CALL_HEAP_BYTES);
+        while self.call_bytes > most && self.evict_call().is_some() {}
+    }
+
+    /// Takes the oldest call out before its time; none when there is none.
+    fn evict_call(&mut self) -> Option<()> {
+        loop {
             let oldest = self.call_order.pop_front()?;
             if self.calls.get(oldest).is_some() {
                 self.counters.evicted_calls += 1;
                 self.remove_call(oldest);
+                return Some(());
             }
+        }
+    }
+
+    fn begin_call(&mut self, message: &Message<'_>, at: &At) -> Option<Id> {
+        while self.calls.is_full() {
+            self.evict_call()?;
         }
         // The serial holds the place, which is known once the call has one.
         let id = self.calls.insert(Call::new(CallSerial::new(0, 0), message, at))?;
@@ -84,7 +107,7 @@ impl Signalling {
         for media in announced {
             let Some(call) = self.calls.get_mut(id) else { return };
             let serial = call.serial;
-            if !call.announce(media.rtp) {
+            if !call.announce(media.rtp, media.codecs.len()) {
                 continue;
             }
             let takes = self.take_endpoint(media.rtp, serial);
@@ -168,6 +191,7 @@ impl Signalling {
     /// Takes a call out of all tables and reports it.
     pub(super) fn remove_call(&mut self, id: Id) {
         let Some(call) = self.calls.remove(id) else { return };
+        self.call_bytes = self.call_bytes.saturating_sub(wide(call.charged));
         self.call_ids.remove(self.hasher.hash_one(&*call.call_id), id.place());
         for endpoint in call.owned() {
             self.endpoints.remove(self.hasher.hash_one(endpoint), id.place());

@@ -29,9 +29,11 @@ impl Signalling {
                 id
             }
         };
-        if let Some(registration) = id.and_then(|id| self.registrations.get_mut(id)) {
-            let noted = registration.on(message, at);
+        if let Some(noted) = id.and_then(|id| self.registrations.change(id, |one| one.on(message, at))) {
             self.counters.methods.count(message, noted);
+        }
+        while let Some(oldest) = self.registrations.evict_heavy() {
+            self.actions.push_back(Action::Registration(Box::new(oldest.record(self.now))));
         }
     }
 
@@ -63,16 +65,14 @@ impl Signalling {
             let begins = method != Method::Notify;
             let known = self.subscriptions.find(message.call_id);
             let id = known.or_else(|| if begins { self.begin_subscription(message, at) } else { None });
-            if let Some(subscription) = id.and_then(|id| self.subscriptions.get_mut(id)) {
-                let noted = subscription.on(message, at);
+            if let Some(noted) = id.and_then(|id| self.subscriptions.change(id, |one| one.on(message, at))) {
                 self.counters.methods.count(message, noted);
                 return;
             }
         }
         let key = exchange::key(message, at, self.settings.hash_seed);
         let id = self.exchanges.find(&key).or_else(|| self.begin_exchange(key, message, at));
-        if let Some(exchange) = id.and_then(|id| self.exchanges.get_mut(id)) {
-            let noted = exchange.on(message, at);
+        if let Some(noted) = id.and_then(|id| self.exchanges.change(id, |one| one.on(message, at))) {
             self.counters.methods.count(message, noted);
         }
     }
