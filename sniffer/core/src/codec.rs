@@ -168,8 +168,9 @@ pub struct Impairment {
 
 /// The impairment figures of a codec by its encoding name; none where nothing is published, and then there is no MOS.
 ///
-/// G.711 is taken with packet loss concealment (G.711 Appendix I), which phones have; AMR as its 12.2 kbit/s mode, which
-/// is GSM-EFR. Wideband codecs have Table IV.1 (one ear); AMR-WB is taken as its mode of 12.65 kbit/s, which VoLTE uses
+/// G.113 (11/2007) has Ie of all narrowband codecs here in Appendix I, and Bpl of four only: G.711 with and without
+/// concealment, G.723.1, G.729A and GSM-EFR. G.711 is taken with packet loss concealment (G.711 Appendix I), which phones
+/// have; AMR as its 12.2 kbit/s mode, which is GSM-EFR. Wideband codecs have Table IV.1 (one ear); AMR-WB is taken as its mode of 12.65 kbit/s, which VoLTE uses
 /// most, with the Bpl of Table IV.4, and G.722 at 64 kbit/s with the 7.1 that other monitors use. Opus has the figures
 /// of rtpengine's fullband model. iLBC, Speex, EVS and others have no published figures on these scales.
 #[must_use]
@@ -181,7 +182,7 @@ pub fn impairment(name: &str) -> Option<Impairment> {
         ("G729", Narrowband, 11.0, Some(19.0)),
         ("G729A", Narrowband, 11.0, Some(19.0)),
         ("G723", Narrowband, 15.0, Some(16.1)),
-        ("GSM", Narrowband, 20.0, Some(10.0)),
+        ("GSM", Narrowband, 20.0, None),
         ("GSM-HR-08", Narrowband, 23.0, None),
         ("GSM-EFR", Narrowband, 5.0, Some(10.0)),
         ("AMR", Narrowband, 5.0, Some(10.0)),

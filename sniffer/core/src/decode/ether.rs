@@ -121,7 +121,7 @@ pub fn is_plausible(frame: &[u8]) -> bool {
         match protocol {
             IPV4 => return body.first().is_some_and(|first| (0x45..=0x4f).contains(first)),
             IPV6 => return body.first().is_some_and(|first| first >> 4 == 6),
-            0x8100 | 0x88a8 | 0x9100 => at = at.saturating_add(4),
+            0x8100 | 0x88a8 | 0x9100 | 0x9200 | 0x9300 => at = at.saturating_add(4),
             0x8864 => {
                 return matches!(
                     body,

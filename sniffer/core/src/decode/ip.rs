@@ -90,6 +90,7 @@ pub fn payload(path: Path, mut protocol: u8, mut rest: &[u8], missing: usize) ->
             47 => return tunnel::gre(path, rest),
             // EtherIP (RFC 3378): version 3 and zeros.
             97 => return ether::ethernet(path, rest.strip_prefix(&[0x30, 0]).ok_or(Reason::Transport)?),
+            115 => return tunnel::l2tp_over_ip(path, rest),
             // MPLS in IP (RFC 4023).
             137 => return ether::mpls(path, rest),
             // Authentication header (RFC 4302): length in 4 bytes, less two.

@@ -144,9 +144,25 @@ fn mpls(path: Path, payload: &[u8]) -> Option<Result<Found<'_>, Reason>> {
     is_plausible.then(|| ether::mpls(path, payload))
 }
 
-/// L2TP version 2, a data message: optional length, numbers and padding, then PPP with its address and control bytes, or
+/// L2TP version 3 over IP (RFC 3931, section 4.1.1): session zero is for control messages.
+pub fn l2tp_over_ip(path: Path, rest: &[u8]) -> Result<Found<'_>, Reason> {
+    let session = rest.split_first_chunk::<4>().filter(|(session, _)| **session != [0; 4]);
+    session.and_then(|(_, inner)| pseudowire(path, inner)).ok_or(Reason::Transport)?
+}
+
+/// An Ethernet pseudowire behind the session's number (RFC 4719). Both ends agree on a cookie of 0, 4 or 8 bytes and on
+/// four bytes of sublayer in messages that may not have been seen: the frame is where it looks like one.
+fn pseudowire(path: Path, inner: &[u8]) -> Option<Result<Found<'_>, Reason>> {
+    let frames = [0, 4, 8, 12].into_iter().filter_map(|at| inner.get(at..));
+    frames.into_iter().find(|frame| ether::is_plausible(frame)).map(|frame| ether::ethernet(path, frame))
+}
+
+/// L2TP: a data message of version 3 over UDP (RFC 3931, section 4.1.2), or of version 2: optional length, numbers and padding, then PPP with its address and control bytes, or
 /// the protocol number of IP.
 fn l2tp(path: Path, payload: &[u8]) -> Option<Result<Found<'_>, Reason>> {
+    if let [0, 3, 0, 0, _, _, _, _, inner @ ..] = payload {
+        return pseudowire(path, inner);
+    }
     let flags = u16_at(payload, 0)?;
     // A control message, other versions, bits that must be zero.
     if flags & 0xb4ff != 0x0002 {

@@ -8,8 +8,12 @@ use crate::limits::{MAX_DROPOUT, REORDER_WINDOW};
 const WORDS: usize = 8;
 const WORDS_BEFORE: u64 = 7;
 const _: () = assert!(REORDER_WINDOW == 448 && WORDS == 8);
-/// How many of the latest packets' IP identifications are kept: copies follow their original closely.
-const RECENT: usize = 4;
+/// How many of the latest packets' IP identifications are kept: copies follow their original closely, a tenth of a second
+/// at most where they come through another switch's buffers.
+const RECENT: usize = 8;
+/// The same as a distance of numbers.
+const RECENT_NUMBERS: u64 = 8;
+const _: () = assert!(RECENT == 8 && RECENT_NUMBERS == 8);
 
 /// How a packet came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,7 +178,7 @@ impl Sequence {
     /// Closely behind its original and with the same identification: no sender of RTP repeats a packet so soon. Where IP
     /// has none (IPv6, and hosts that never fragment send zero, RFC 6864) that it follows closely must do.
     fn is_copy(&self, number: u64, identification: Option<u16>) -> bool {
-        let recent = self.identifications.get(recent(number)).filter(|_| self.highest - number < 4);
+        let recent = self.identifications.get(recent(number)).filter(|_| self.highest - number < RECENT_NUMBERS);
         recent == Some(&identification.unwrap_or(0))
     }
 
@@ -356,7 +360,7 @@ fn place(word: u64) -> usize {
 }
 
 fn recent(number: u64) -> usize {
-    usize::try_from(number % 4).unwrap_or(0)
+    usize::try_from(number % RECENT_NUMBERS).unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -413,8 +417,8 @@ mod tests {
         assert_eq!((sequence.duplicates(), sequence.copies()), (5, 4), "3 was sent again, 4 has none");
         sequence.on(4, Some(8));
         assert_eq!((sequence.duplicates(), sequence.copies()), (6, 4), "another packet than the first");
-        (5..20).for_each(|number| _ = sequence.on(number, None));
-        sequence.on(12, None);
+        (5..30).for_each(|number| _ = sequence.on(number, None));
+        sequence.on(21, None);
         assert_eq!((sequence.duplicates(), sequence.copies()), (7, 4), "too late for a copy");
     }
 

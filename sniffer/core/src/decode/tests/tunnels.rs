@@ -97,6 +97,14 @@ fn vxlan_geneve_and_tzsp_on_their_ports() {
     expected(&over_udp(37008, &[1, 0, 0, 1, 0, 10, 1, 200, 1], &framed()));
     expected(&over_udp(6635, &[0, 1, 1, 64], &packet6()));
     expected(&over_udp(1701, &[0x00, 0x02, 0, 1, 0, 2, 0xff, 0x03, 0x00, 0x21], &packet()));
+    // Version 3, its session's number with a cookie of 0, 4 and 8 bytes, and with a sublayer behind it.
+    for between in [0, 4, 8, 12] {
+        let session = [&[0, 0, 0, 77][..], &vec![0x40; between]].concat();
+        expected(&over_udp(1701, &[&[0, 3, 0, 0][..], &session].concat(), &framed()));
+        expected(&ipv4(115, 0, &[&session[..], &framed()].concat()));
+    }
+    let control = [&[0; 4][..], &framed()].concat();
+    assert_eq!(datagram(LinkType::RawIp, &ipv4(115, 0, &control)), Err(Reason::Transport));
     expected(&over_udp(1701, &[0x48, 0x02, 0, 90, 0, 1, 0, 2, 0, 1, 0, 2, 0xff, 0x03, 0x00, 0x21], &packet()));
 }
 
@@ -167,6 +175,8 @@ fn every_cut_and_every_damage_of_every_tunnel_gives_something_or_a_reason() {
         over_udp(6081, &[2, 0x40, 0x65, 0x58, 0, 0, 1, 0, 1, 2, 3, 1, 9, 9, 9, 9], &framed()),
         over_udp(2152, &[0x34, 255, 0, 60, 0, 0, 0, 1, 0, 0, 0, 0x85, 1, 0, 0, 0], &packet()),
         over_udp(37008, &[1, 0, 0, 1, 0, 10, 1, 200, 1], &framed()),
+        ipv4(115, 0, &[&[0, 0, 0, 77][..], &framed()].concat()),
+        over_udp(1701, &[0, 3, 0, 0, 0, 0, 0, 77], &framed()),
         over_udp(1701, &[0x48, 0x02, 0, 90, 0, 1, 0, 2, 0, 1, 0, 2, 0xff, 0x03, 0x00, 0x21], &packet()),
         ipv6(44, &[&[17, 0, 0, 1, 0, 0, 0, 1][..], &udp(b"in")].concat()),
     ];

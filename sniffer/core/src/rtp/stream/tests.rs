@@ -37,7 +37,7 @@ fn two_streams_leave_room_for_their_call_in_2_kib() {
     let mut stream = stream();
     feed(&mut stream, 0..9000, 0, 160, Some(audio(8000)));
     let (inline, heap) = (size_of::<Stream>(), stream.heap_bytes());
-    assert!(inline + heap <= 560 && inline <= 376, "three minutes: {inline} bytes and {heap} on the heap");
+    assert!(inline + heap <= 560 && inline <= 384, "three minutes: {inline} bytes and {heap} on the heap");
 }
 
 #[test]
