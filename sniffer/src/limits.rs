@@ -29,6 +29,8 @@ pub const WORKERS: u8 = 16;
 pub const TABLE: usize = 10_000_000;
 /// What waits for the owner of signalling, beside what each worker holds itself.
 pub const OWNER_INBOX: usize = 65_536;
+/// Bytes of messages in it: messages that TCP carried may have 100 KB each.
+pub const OWNER_INBOX_BYTES: usize = 32 << 20;
 /// What waits for a worker: announcements of media, which come as seldom as SIP.
 pub const WORKER_MAIL: usize = 65_536;
 /// How long the owner of signalling waits for something to do before it looks at the time.

@@ -3,7 +3,12 @@
 //! records of what ended. pcap in this machine's byte order only.
 #![expect(clippy::print_stdout, reason = "it prints its measurement")]
 #![expect(clippy::disallowed_methods, reason = "it measures time")]
-#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a file that is no pcap ends it")]
+#![expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a file that is no pcap ends it"
+)]
 
 use std::time::Instant;
 

@@ -22,6 +22,8 @@ pub const CANDIDATES_PER_CALL: usize = 48;
 pub const SHARED_CODINGS: usize = 32;
 /// SIP messages that wait between a worker and the owner of signalling: a tenth of a second of 40,000 messages a second.
 pub const WORKER_MESSAGES: usize = 4096;
+/// Bytes of the messages that wait in a worker, or with the owner until all workers' times have come as far.
+pub const WORKER_BYTES: usize = 16 << 20;
 /// Calls that are made into records at once when everything is ended: all of them would be as much memory again.
 pub const FINISH_PIECE: usize = 256;
 /// Bytes on the heap that calls may have on average, texts, places and what payload types mean there together: usual ones
@@ -170,8 +172,6 @@ pub const ADDRESS_BYTES: usize = 46;
 pub const TAG_BYTES: usize = 128;
 /// Bytes of all texts of one call but From and To: identities, contacts, programs, diversions. Usual calls have 300.
 pub const CALL_TEXT_BYTES: usize = 2048;
-/// Bytes of texts that the first message of a call usually has: room for them is made at once.
-pub const CALL_TEXT_USUAL: usize = 256;
 /// Diversion or History-Info values kept of one INVITE: a call is forwarded some times, not a hundred times.
 pub const DIVERSIONS: usize = 8;
 /// Messages of a dialog that are remembered to tell retransmissions and copies apart. A call without surprises has

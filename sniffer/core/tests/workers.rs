@@ -3,10 +3,14 @@
 
 use sniffer_core::{
     decode::LinkType,
-    engine::{EngineCounters, Owner, Settings, Worker},
+    engine::{EngineCounters, Owner, Settings, ToOwner, Worker},
+    limits,
 };
 
-use crate::scene::{Frame, Phones, Place, events, rtp, text};
+use crate::{
+    memory::most,
+    scene::{Frame, Phones, Place, events, rtp, text, udp},
+};
 
 /// A generator with a fixed seed.
 struct Random(u64);
@@ -165,6 +169,45 @@ fn messages_that_the_owner_does_not_take_are_counted_and_said_to_be_lost_here() 
     assert_eq!((counters.lost_by_capture, counters.calls), (10, u64::from(limit)));
     let call = owner.calls().last().unwrap();
     assert!(owner.join(call, Vec::new()).record.lost_here);
+}
+
+#[test]
+fn messages_on_their_way_are_bounded_in_bytes_too() {
+    let mut worker = Worker::new(&Settings::default(), 0);
+    let fat = |call: u32| {
+        let head = format!(
+            "INVITE sip:x SIP/2.0\r\nCall-ID: {call}\r\nFrom: <sip:a@x>;tag=1\r\nTo: <sip:b@x>\r\nCSeq: 1 INVITE\r\n\r\n"
+        );
+        udp(i64::from(call), (1, 5060), (2, 5060), &[head.as_bytes(), &[b'x'; 60_000]].concat())
+    };
+    let held = most(|| {
+        for call in 0..1000 {
+            let frame = fat(call);
+            worker.frame_of_many(LinkType::RawIp, frame.meta(), &frame.bytes);
+        }
+    });
+    let mut counters = EngineCounters::default();
+    worker.count(&mut counters);
+    assert!(counters.dropped.by_stage()["worker"]["signalling_full"] > 500);
+    assert!(held < limits::WORKER_BYTES + 1_000_000, "{held} bytes");
+    // What the owner has taken makes room, and the owner holds no more either.
+    let mut owner = Owner::new(&Settings::default(), 2);
+    while let Some(output) = worker.next_output() {
+        owner.take(output);
+    }
+    let frame = fat(5000);
+    worker.frame_of_many(LinkType::RawIp, frame.meta(), &frame.bytes);
+    assert!(matches!(worker.next_output(), Some(ToOwner::Sip(_))));
+    let mut seen = 0;
+    for call in 0..1000 {
+        let frame = fat(call);
+        worker.frame_of_many(LinkType::RawIp, frame.meta(), &frame.bytes);
+        while let Some(output) = worker.next_output() {
+            owner.take(output);
+        }
+        owner.release(frame.time, &mut |_, _| seen += 1);
+    }
+    assert!(seen > 500, "{seen}: the second worker's time has not come, and bytes do not wait for it");
 }
 
 #[test]

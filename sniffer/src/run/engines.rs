@@ -36,7 +36,7 @@ enum Kind {
 struct Many {
     desks: Vec<Desk>,
     owner: Mutex<Owner>,
-    inbox: Mutex<VecDeque<Mail>>,
+    inbox: Mutex<Inbox>,
     bell: Condvar,
 }
 
@@ -46,6 +46,26 @@ struct Desk {
     number: u8,
     worker: Mutex<Worker>,
     mail: Mutex<VecDeque<ToMedia>>,
+}
+
+/// What waits for the owner of signalling: bounded in pieces and in bytes of messages.
+#[derive(Debug, Default)]
+struct Inbox {
+    mail: VecDeque<Mail>,
+    bytes: usize,
+}
+
+impl Inbox {
+    fn has_room(&self) -> bool {
+        self.mail.len() < limits::OWNER_INBOX && self.bytes < limits::OWNER_INBOX_BYTES
+    }
+
+    fn push(&mut self, mail: Mail) {
+        if let Mail::Output(output) = &mail {
+            self.bytes = self.bytes.saturating_add(output.message_bytes());
+        }
+        self.mail.push_back(mail);
+    }
 }
 
 /// What goes to the owner of signalling.
@@ -119,7 +139,7 @@ impl Engines {
             kind: Kind::Many(Box::new(Many {
                 desks: desks.collect(),
                 owner: Mutex::new(Owner::new(&settings, workers)),
-                inbox: Mutex::new(VecDeque::new()),
+                inbox: Mutex::default(),
                 bell: Condvar::new(),
             })),
         }
@@ -178,11 +198,11 @@ impl Engines {
     pub fn pump(&self, now: Timestamp, longest: Duration, seen: &mut dyn FnMut(&SipFrame, FrameUse)) -> Vec<Event> {
         let Kind::Many(many) = &self.kind else { return Vec::new() };
         let mail = {
-            let waited = many.bell.wait_timeout_while(lock(&many.inbox), longest, |inbox| inbox.is_empty());
+            let waited = many.bell.wait_timeout_while(lock(&many.inbox), longest, |inbox| inbox.mail.is_empty());
             std::mem::take(&mut *waited.unwrap_or_else(PoisonError::into_inner).0)
         };
         let mut owner = lock(&many.owner);
-        for one in mail {
+        for one in mail.mail {
             match one {
                 Mail::Output(output) => owner.take(output),
                 Mail::Clock(worker, time) => owner.clock(worker, time),
@@ -217,7 +237,7 @@ impl Engines {
         match &self.kind {
             Kind::One(engine) => lock(engine).lost(from, to, packets),
             Kind::Many(many) => {
-                lock(&many.inbox).push_back(Mail::Output(ToOwner::Lost { from, to, packets }));
+                lock(&many.inbox).push(Mail::Output(ToOwner::Lost { from, to, packets }));
             }
         }
     }
@@ -345,11 +365,11 @@ impl Many {
     /// worker, which has a bound of its own.
     fn hand_over(&self, number: u8, worker: &mut Worker, time: Timestamp) {
         let mut inbox = lock(&self.inbox);
-        while inbox.len() < limits::OWNER_INBOX {
+        while inbox.has_room() {
             match worker.next_output() {
-                Some(output) => inbox.push_back(Mail::Output(output)),
+                Some(output) => inbox.push(Mail::Output(output)),
                 None => {
-                    inbox.push_back(Mail::Clock(number, time));
+                    inbox.push(Mail::Clock(number, time));
                     break;
                 }
             }

@@ -116,9 +116,9 @@ impl Correlator {
         Self {
             settings: settings.clone(),
             hasher: FixedState::with_seed(hash_seed),
-            values: Lately::new(limits::CORRELATION_VALUES, hash_seed),
-            hops: Lately::new(limits::RECENT_LEGS, hash_seed),
-            referred: Lately::new(limits::CORRELATION_VALUES, hash_seed),
+            values: Lately::new(limits::CORRELATION_VALUES),
+            hops: Lately::new(limits::RECENT_LEGS),
+            referred: Lately::new(limits::CORRELATION_VALUES),
             groups: HashMap::with_hasher(FixedState::with_seed(hash_seed)),
         }
     }
@@ -136,7 +136,7 @@ impl Correlator {
     /// The leg that carried this value of a header; from here on this one does where none did.
     pub fn same_value(&mut self, value: &[u8], leg: Leg, time: Timestamp) -> Option<Leg> {
         let hash = self.hasher.hash_one(value);
-        if let Some((_, known)) = self.values.get(hash).first() {
+        if let Some((_, known)) = self.values.get(hash).last() {
             return (known.serial != leg.serial).then_some(*known);
         }
         self.values.put(time, hash, leg, |_| false);
@@ -155,7 +155,7 @@ impl Correlator {
         if self.referred.is_empty() {
             return None;
         }
-        self.referred.get(self.hasher.hash_one(target_parts(target))).last().map(|(_, leg)| *leg)
+        self.referred.get(self.hasher.hash_one(target_parts(target))).next().map(|(_, leg)| *leg)
     }
 
     /// Remembers an INVITE, so that the next leg finds it.
@@ -183,7 +183,7 @@ impl Correlator {
         }
         let mut best: Option<(Rank, Leg)> = None;
         for hash in self.number_keys(call, hop.source.address) {
-            for &(time, known) in self.hops.get(hash) {
+            for (time, &known) in self.hops.get(hash) {
                 if known.serial == leg.serial || !known.is_passed_on(time, &hop) {
                     continue;
                 }

@@ -32,6 +32,8 @@ pub struct Owner {
     events: VecDeque<Event>,
     /// Messages that wait until every worker's time has come as far.
     held: BinaryHeap<Reverse<Held>>,
+    /// Their bytes.
+    held_bytes: usize,
     taken: u64,
     /// The time of each worker.
     clocks: Vec<Timestamp>,
@@ -89,6 +91,7 @@ impl Owner {
             commands: VecDeque::new(),
             events: VecDeque::new(),
             held: BinaryHeap::new(),
+            held_bytes: 0,
             taken: 0,
             clocks: vec![Timestamp::default(); usize::from(workers.max(1))],
             finishing: false,
@@ -113,6 +116,7 @@ impl Owner {
         match output {
             ToOwner::Sip(frame) => {
                 self.taken += 1;
+                self.held_bytes = self.held_bytes.saturating_add(frame.bytes());
                 self.held.push(Reverse(Held { count: self.taken, frame }));
             }
             ToOwner::Media(output) => self.media(output),
@@ -182,9 +186,12 @@ impl Owner {
         let slowest = self.clocks.iter().copied().min().unwrap_or(now);
         let until = slowest.max(now.before(limits::WORKER_WAIT));
         while let Some(Reverse(held)) = self.held.peek()
-            && (held.frame.time <= until || self.held.len() > limits::WORKER_MESSAGES)
+            && (held.frame.time <= until
+                || self.held.len() > limits::WORKER_MESSAGES
+                || self.held_bytes > limits::WORKER_BYTES)
         {
             let Some(Reverse(Held { frame, .. })) = self.held.pop() else { return };
+            self.held_bytes = self.held_bytes.saturating_sub(frame.bytes());
             let datagram = frame.datagram();
             // The worker has parsed it: it is a message.
             let Ok(message) = sip::parse(datagram.payload) else { continue };

@@ -54,6 +54,17 @@ pub enum ToOwner {
     },
 }
 
+impl ToOwner {
+    /// Bytes of the message, where it is one.
+    #[must_use]
+    pub fn message_bytes(&self) -> usize {
+        match self {
+            Self::Sip(frame) => frame.bytes(),
+            Self::Media(_) | Self::Collected { .. } | Self::Lost { .. } => 0,
+        }
+    }
+}
+
 /// A SIP message on its way between threads.
 #[derive(Debug)]
 pub struct SipFrame {
@@ -87,6 +98,16 @@ impl SipFrame {
         };
         let FrameMeta { time, vlan } = meta;
         Self { time, link, vlan, frame: frame.into(), envelope: datagram.with_payload(&[]), payload }
+    }
+
+    /// Bytes that it holds.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let own = match &self.payload {
+            Payload::Within(_) => 0,
+            Payload::Own(bytes) => bytes.len(),
+        };
+        self.frame.len().saturating_add(own)
     }
 
     /// The datagram.
@@ -125,6 +146,8 @@ struct Outbox {
     queue: VecDeque<ToOwner>,
     /// SIP messages in the queue, which are bounded; all else in it is bounded by the tables.
     messages: usize,
+    /// Their bytes, which are bounded too.
+    bytes: usize,
     lost: Option<(Timestamp, Timestamp, u64)>,
 }
 
@@ -249,8 +272,9 @@ impl Worker {
             return Some(ToOwner::Lost { from, to, packets });
         }
         let next = self.outbox.queue.pop_front();
-        if matches!(next, Some(ToOwner::Sip(_))) {
+        if let Some(ToOwner::Sip(frame)) = &next {
             self.outbox.messages = self.outbox.messages.saturating_sub(1);
+            self.outbox.bytes = self.outbox.bytes.saturating_sub(frame.bytes());
         }
         next.or_else(|| self.desk.media.next_output().map(ToOwner::Media))
     }
@@ -391,13 +415,15 @@ impl Outbox {
         datagram: &Datagram<'_>,
     ) -> Result<Option<CallSerial>, Reason> {
         let time = meta.time;
-        if self.messages >= limits::WORKER_MESSAGES {
+        if self.messages >= limits::WORKER_MESSAGES || self.bytes >= limits::WORKER_BYTES {
             let (from, _, packets) = self.lost.unwrap_or((time, time, 0));
             self.lost = Some((from, time, packets.saturating_add(1)));
             return Err(Reason::SignallingFull);
         }
+        let message = SipFrame::new(meta, link, frame, datagram);
         self.messages += 1;
-        self.queue.push_back(ToOwner::Sip(Box::new(SipFrame::new(meta, link, frame, datagram))));
+        self.bytes = self.bytes.saturating_add(message.bytes());
+        self.queue.push_back(ToOwner::Sip(Box::new(message)));
         Ok(None)
     }
 }

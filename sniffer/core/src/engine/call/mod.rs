@@ -38,7 +38,7 @@ use crate::{
     limits,
     query::CallKey,
     record::{CallState, Correlated, SipTransport, Timeout},
-    sip::{Message, Method, StartLine, fields},
+    sip::{Header, Message, Method, StartLine, fields},
     time::Timestamp,
 };
 
@@ -61,8 +61,8 @@ pub struct Call {
     pub refused: u32,
     /// Bytes on the heap when it was looked at last.
     pub charged: u32,
-    /// What media keeps of its announcements, in bytes.
-    announced_bytes: u32,
+    /// Codecs that its announcements name.
+    codecs: u16,
     /// Places announced for media.
     places: Few<Place, 2>,
     /// What other calls it belongs to; none when it is alone.
@@ -115,7 +115,7 @@ impl Call {
             last_media: Timestamp::default(),
             refused: 0,
             charged: 0,
-            announced_bytes: 0,
+            codecs: 0,
             places: Few::default(),
             group: None,
             hop: Ends::new(caller, callee),
@@ -136,6 +136,11 @@ impl Call {
             copies: 0,
             transport: at.transport,
         };
+        // From and To with what follows the URIs, which makes room for the heads of all texts; and what both sides say of
+        // themselves, the other about as long.
+        let own = message.first(Header::UserAgent).map_or(0, <[u8]>::len);
+        let own = own.saturating_add(message.contact.map_or(0, <[u8]>::len)).saturating_mul(2);
+        call.texts.expect(message.from.len().saturating_add(message.to.len()).saturating_add(own));
         call.texts.put(Field::From, seen::uri(message.from));
         call.texts.put(Field::To, seen::uri(message.to));
         call
@@ -300,10 +305,11 @@ impl Call {
     /// Bytes on the heap, here and where media keeps what it announced, roughly: what messages can make large is counted.
     pub fn heap_bytes(&self) -> u32 {
         let transfers = self.transfers.as_ref().map_or(0, |transfers| transfers.heap_bytes());
-        let places = self.places.len().saturating_mul(size_of::<Place>());
-        let parts = [self.call_id.len(), self.texts.heap_bytes(), places, transfers];
+        let places = self.places.len().saturating_mul(size_of::<Place>().saturating_add(CODING_BYTES));
+        let codecs = usize::from(self.codecs).saturating_mul(CODING_BYTES).min(limits::CALL_CODING_BYTES);
+        let parts = [self.call_id.len(), self.texts.heap_bytes(), places, codecs, transfers];
         let bytes = parts.iter().fold(0_usize, |sum, part| sum.saturating_add(*part));
-        u32::try_from(bytes).unwrap_or(u32::MAX).saturating_add(self.announced_bytes)
+        u32::try_from(bytes).unwrap_or(u32::MAX)
     }
 
     /// Keeps a place announced for media with so many codecs. False when there are too many.
@@ -316,8 +322,7 @@ impl Call {
             return false;
         }
         self.places.push(Place { endpoint, is_own: false });
-        let codings = codecs.saturating_mul(CODING_BYTES).min(limits::CALL_CODING_BYTES).saturating_add(CODING_BYTES);
-        self.announced_bytes = self.announced_bytes.saturating_add(u32::try_from(codings).unwrap_or(u32::MAX));
+        self.codecs = self.codecs.saturating_add(u16::try_from(codecs).unwrap_or(u16::MAX));
         true
     }
 

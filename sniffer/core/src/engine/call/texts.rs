@@ -56,6 +56,11 @@ impl Field {
     }
 }
 
+/// Bytes that a text takes besides its own: field and length.
+const HEAD: usize = 3;
+/// Bytes that may stay free.
+const SPARE: usize = 64;
+
 /// Texts by their [`Field`].
 #[derive(Debug, Default)]
 pub struct Texts {
@@ -92,15 +97,13 @@ impl Texts {
         // What every call has is kept whatever else was kept before.
         let is_vital = matches!(field, Field::From | Field::To);
         let bound = if is_vital { limits::CALL_TEXT_BYTES.saturating_mul(2) } else { limits::CALL_TEXT_BYTES };
-        let room = bound.saturating_sub(self.bytes.len()).saturating_sub(3);
+        let room = bound.saturating_sub(self.bytes.len()).saturating_sub(HEAD);
         let Ok(length) = u16::try_from(text.len()) else { return };
         if text.is_empty() || text.len() > room || self.all(field).any(|known| known.as_bytes() == text) {
             return;
         }
         self.present |= 1 << field.number();
-        if self.bytes.is_empty() {
-            self.bytes.reserve(limits::CALL_TEXT_USUAL);
-        }
+        self.bytes.reserve_exact(text.len().saturating_add(HEAD));
         self.bytes.push(field.number());
         self.bytes.extend(length.to_be_bytes());
         self.bytes.extend(text);
@@ -111,9 +114,16 @@ impl Texts {
         self.bytes.capacity()
     }
 
-    /// Gives back the room that the last message's texts did not need.
+    /// Makes room for what is to come, so that it costs one allocation.
+    pub fn expect(&mut self, bytes: usize) {
+        self.bytes.reserve_exact(bytes.min(limits::CALL_TEXT_BYTES));
+    }
+
+    /// Gives back the room that was not needed, when it is much.
     pub fn settle(&mut self) {
-        self.bytes.shrink_to_fit();
+        if self.bytes.capacity().saturating_sub(self.bytes.len()) > SPARE {
+            self.bytes.shrink_to_fit();
+        }
     }
 
     /// The first text of a field.
