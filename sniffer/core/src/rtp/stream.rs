@@ -173,11 +173,17 @@ impl Stream {
     /// Takes a packet. `timing_of` is asked once for each payload type.
     pub fn on(&mut self, packet: &Packet<'_>, timing_of: impl FnOnce(u8) -> Option<Timing>) {
         let Packet { time, header, .. } = *packet;
-        if self.timeline.is_over(self.first, time) {
+        let begins_slot = self.timeline.is_over(self.first, time);
+        if begins_slot {
             self.begin_slot(time);
         }
         let is_first = self.sequence.packets() == 0;
         let arrival = self.sequence.on(header.sequence, packet.ip_id);
+        if let Arrival::InOrder { skipped: skipped @ 1.. } = arrival
+            && begins_slot
+        {
+            self.timeline.spread(self.first, self.last, time, skipped);
+        }
         self.note(packet, is_first, arrival);
         let timing = self.types.count(header.payload_type, timing_of);
         let follows = match arrival {

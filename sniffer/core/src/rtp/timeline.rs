@@ -75,6 +75,23 @@ impl Timeline {
         }
     }
 
+    /// Spreads packets that were lost between two others over the slots between these, by time: an outage is to be seen
+    /// where it was, and not where it ended.
+    pub fn spread(&mut self, first: Timestamp, since: Timestamp, until: Timestamp, lost: u16) {
+        let slot = limits::TIMELINE_SLOT.as_nanos();
+        let (begin, end) = (since.since(first).as_nanos(), until.since(first).as_nanos());
+        let skip = usize::try_from(begin / slot).unwrap_or(usize::MAX);
+        for (number, place) in (0_u32..).zip(&mut self.slots).skip(skip) {
+            let from = u128::from(number).saturating_mul(slot);
+            let span = end.min(from.saturating_add(slot)).saturating_sub(begin.max(from));
+            let share = u128::from(lost).saturating_mul(span).checked_div(end.saturating_sub(begin)).unwrap_or(0);
+            let share = u16::try_from(share).unwrap_or(0);
+            place.lost = place.lost.saturating_add(share);
+            place.runs = place.runs.saturating_add(u16::from(share > 0));
+            self.lost = self.lost.saturating_add(u32::from(share));
+        }
+    }
+
     /// Packets that were thought lost in the slot before and came in this one are taken back there.
     fn take_back(&mut self, sequence: &Sequence) {
         if let Some(last) = self.slots.last_mut() {

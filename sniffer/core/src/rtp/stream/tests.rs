@@ -292,3 +292,19 @@ fn the_time_of_a_copy_is_no_distance_of_packets() {
     assert_eq!((stream.counts().shortest_gap, stream.counts().longest_gap), (20_000, 20_000));
     assert_eq!(stream.sequence().unwrap().copies(), 100);
 }
+
+#[test]
+fn an_outage_is_lost_in_the_slots_in_which_it_was() {
+    let mut stream = stream();
+    feed(&mut stream, 0..250, 0, 160, Some(audio(8000)));
+    feed(&mut stream, 1250..1600, 0, 160, Some(audio(8000)));
+    let slots = stream.timeline().slots(stream.sequence().unwrap());
+    let figures: Vec<_> = slots.iter().map(|slot| (slot.packets, slot.lost)).collect();
+    assert_eq!(figures[..2], [(250, 250), (0, 499)]);
+    assert_eq!((figures[2], figures[3]), ((250, 251), (100, 0)));
+    assert_eq!(stream.sequence().unwrap().lost(), 1000);
+    // A packet that comes late is taken back.
+    stream.on(&packet(32_000, 1249, 1249 * 160, 0), |_| None);
+    let lost: u32 = stream.timeline().slots(stream.sequence().unwrap()).iter().map(|slot| u32::from(slot.lost)).sum();
+    assert_eq!(lost, 999);
+}
