@@ -47,6 +47,10 @@ pub const PENDING_STREAMS: usize = 8192;
 /// a proxy is slow.
 pub const PENDING_AGE: Duration = Duration::from_secs(5);
 
+/// Silence after which the place of a call whose media flowed goes to another that announces it: media is heard of once a
+/// second.
+pub const ENDPOINT_CEASED: Duration = Duration::from_secs(3);
+
 /// Silence in signalling and media after which a call that was answered is given up. RFC 4028 lets session timers be
 /// as short as 90 s; holding without RTP is common for minutes.
 pub const CALL_IDLE: Duration = Duration::from_secs(600);

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use crate::{
     bytes::{float, round4},
     codec, limits,
-    record::{CallRecord, Direction, RtcpRecord, StreamRecord, VoipRecord},
+    record::{CallRecord, Direction, RtcpRecord, SidesSeen, StreamRecord, VoipRecord},
     rtcp::{
         session::{Session, Source, Way},
         xr::VoipMetrics,
@@ -108,6 +108,10 @@ fn one_way(
     streams: &[StreamRecord],
     quiets: &[Quiet],
 ) -> Option<(Direction, Duration)> {
+    // Where the messages of one side alone were seen, its media alone is.
+    if call.details.sides_seen != SidesSeen::Both {
+        return None;
+    }
     let [forth, back] = DIRECTIONS.map(|direction| heard(streams, direction, answered));
     let end = streams.iter().map(|stream| stream.end).chain(call.end).max()?;
     let [caller, callee] = DIRECTIONS;

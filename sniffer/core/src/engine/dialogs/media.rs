@@ -151,3 +151,24 @@ fn fax_and_rtcp_keep_a_call_alive() {
         assert_eq!((calls.len(), calls[0].state), (1, CallState::Completed));
     }
 }
+
+#[test]
+fn a_call_that_has_fallen_silent_gives_both_its_ports_to_the_next() {
+    for (silence, streams) in [(1, [4, 0]), (4, [2, 2])] {
+        let mut scene = Scene::new();
+        for (name, ssrc) in [("old", 1), ("new", 3)] {
+            scene.leg(name, [(1, 5060), (2, 5060)], "sip:100@a.example", "sip:200@b.example");
+            scene.tell("> INVITE 1 x -", "", &audio(PHONES[0]));
+            scene.tell("< 200 1 INVITE x y", "", &audio(PHONES[1]));
+            scene.say("> ACK 1 x y");
+            for _ in 0..6 {
+                scene.speech(PHONES, ssrc, 0, 1);
+                scene.speech(turned(PHONES), ssrc + 1, 0, 1);
+            }
+            scene.wait(silence);
+        }
+        let (mut calls, _) = scene.end_with_streams();
+        calls.sort_by_key(|call| call.start);
+        assert_eq!(calls.iter().map(|call| call.streams).collect::<Vec<_>>(), streams, "{silence} s of silence");
+    }
+}

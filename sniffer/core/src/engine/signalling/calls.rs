@@ -9,7 +9,9 @@ use crate::{
         CallSerial, Expect, Side,
         call::{At, Call, seen::Sight},
     },
-    limits, sdp,
+    limits,
+    record::CallState,
+    sdp,
     sip::{Message, Method},
     slab::Id,
     time::Timestamp,
@@ -123,7 +125,12 @@ impl Signalling {
         if let Some(place) = self.endpoints.find(hash, is_its)
             && let Some(owner) = self.calls.peek(place)
         {
-            let is_alive = || owner.last_seen().after(self.settings.timeouts.endpoint_idle) > self.now;
+            // A call whose media flowed and has ceased is over although its BYE was not seen, when another announces its
+            // place. Media of legs that announce the same is on its way, or has not begun.
+            let has_talked = owner.state() == CallState::InCall && owner.last_media > Timestamp::default();
+            let idle = self.settings.timeouts.endpoint_idle;
+            let idle = if has_talked { idle.min(limits::ENDPOINT_CEASED) } else { idle };
+            let is_alive = || owner.last_seen().after(idle) > self.now;
             if owner.serial != serial && !owner.has_ended() && is_alive() {
                 return false;
             }

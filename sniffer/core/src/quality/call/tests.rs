@@ -95,6 +95,9 @@ fn what_cannot_be_judged_is_not() {
     let caller = || stream(CallerToCallee, 5100, 500);
     assert_eq!(judged(call(10), vec![]).0, None, "no media seen at all");
     assert_eq!(judged(CallRecord { answered: None, ..call(10) }, vec![caller()]).0, None, "never answered");
+    let mut one_side = call(10);
+    one_side.details.sides_seen = SidesSeen::Caller;
+    assert_eq!(judged(one_side, vec![caller()]).0, None, "a mirror of one direction");
     let short = StreamRecord { end: at(7000), ..caller() };
     assert_eq!(judged(call(2), vec![short]).0, None, "two seconds");
     let unknown = StreamRecord { clock_rate: None, ..stream(CalleeToCaller, 5100, 0) };
