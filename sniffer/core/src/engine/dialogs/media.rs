@@ -53,6 +53,9 @@ fn media_past_a_back_to_back_user_agent_is_the_first_leg_s_in_both_directions() 
     }
     scene.speech(PHONES, 1, 0, 8);
     scene.speech(turned(PHONES), 2, 0, 8);
+    // The second leg has the port that one of them goes to, and the first the other's.
+    scene.sender_report([(1, 4001), (2, 5001)], 1);
+    scene.sender_report([(2, 5001), (1, 4001)], 2);
     for (name, ends) in legs {
         scene.leg(name, ends, "sip:100@a.example", "sip:200@b.example");
         scene.say("> BYE 2 x y");
@@ -62,6 +65,8 @@ fn media_past_a_back_to_back_user_agent_is_the_first_leg_s_in_both_directions() 
     assert_eq!(figures, [("a", 2, None), ("b", 0, None)]);
     let directions: Vec<_> = streams.iter().map(|stream| stream.direction.unwrap()).collect();
     assert_eq!(directions, [Direction::CallerToCallee, Direction::CalleeToCaller]);
+    let reports = streams.iter().map(|stream| stream.rtcp.as_ref().map(|rtcp| rtcp.sender_reports));
+    assert_eq!(reports.collect::<Vec<_>>(), [Some(1), Some(1)]);
 }
 
 #[test]

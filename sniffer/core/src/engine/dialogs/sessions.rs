@@ -147,6 +147,15 @@ fn reliable_provisional_answers_and_key_presses_are_counted() {
 }
 
 #[test]
+fn a_reliable_answer_whose_number_has_ten_digits_waits_for_its_prack() {
+    let mut scene = Scene::new();
+    scene.say("> INVITE 1 a -");
+    scene.tell("< 183 1 INVITE a b", "RSeq: 2147483647\r\nRequire: 100rel\r\n", "");
+    scene.say("< 200 1 INVITE a b");
+    assert!(scene.only_call().details.prack_missing);
+}
+
+#[test]
 fn a_blind_transfer_has_its_target_and_its_outcome() {
     let mut scene = answered("");
     scene.tell("< REFER 3 b a", "Refer-To: <sip:300@b.example>\r\nReferred-By: <sip:200@b.example>\r\n", "");

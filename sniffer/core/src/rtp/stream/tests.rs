@@ -242,7 +242,9 @@ fn the_distance_of_packets_is_that_of_speech_whatever_comes_in_the_pauses() {
     // So are single packets of another length.
     let last = packet(2000 + 60 * 160 + 60, 160, 16_000 + 60 * 1280 + 480, 97);
     stream.on(&last, |_| Some(timing));
-    assert_eq!(stream.counts().interval, 160);
+    let after = packet(2000 + 60 * 160 + 120, 161, 16_000 + 60 * 1280 + 960, 97);
+    stream.on(&after, |_| Some(timing));
+    assert_eq!((stream.counts().interval, stream.counts().sounding), (160, 102));
 }
 
 #[test]
