@@ -19,7 +19,7 @@ use parquet::{
     basic::{Compression, ZstdLevel},
     errors::ParquetError,
     file::{
-        properties::{WriterProperties, WriterVersion},
+        properties::{EnabledStatistics, WriterProperties, WriterVersion},
         writer::SerializedFileWriter,
     },
     schema::{parser::parse_message_type, types::ColumnPath},
@@ -99,11 +99,8 @@ impl Archive {
         let mut calls = File::begin(self, &name("calls", &todo), &columns::calls(&[]))?;
         let mut streams = File::begin(self, &name("streams", &todo), &columns::streams(&[]))?;
         for keys in todo.calls.chunks(limits::ARCHIVE_ROWS) {
-            let mut details = Vec::with_capacity(keys.len());
-            for key in keys {
-                // Deleted meanwhile, or damaged and counted.
-                details.extend(store.call(*key)?.map(|(call, _)| call));
-            }
+            // Without those that were deleted meanwhile, or are damaged and counted.
+            let details = store.calls(keys)?;
             calls.rows(&columns::calls(&details))?;
             streams.rows(&columns::streams(&details))?;
         }
@@ -196,11 +193,17 @@ impl File {
         let schema = parse_message_type(&columns::schema(columns))?;
         let mut properties = WriterProperties::builder()
             .set_writer_version(WriterVersion::PARQUET_1_0)
-            .set_compression(Compression::ZSTD(ZstdLevel::try_new(3)?))
+            .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
             .set_created_by("Callward".into());
         for column in columns.iter().filter(|column| column.is_searched) {
             properties = properties.set_column_bloom_filter_enabled(ColumnPath::from(column.name), true);
         }
+        // No two records are the same, and nobody asks which is the smallest: a dictionary and statistics of them only cost.
+        let unlike = ["record", "id", "call_id"];
+        for column in columns.iter().filter(|column| unlike.contains(&column.name)) {
+            properties = properties.set_column_dictionary_enabled(ColumnPath::from(column.name), false);
+        }
+        properties = properties.set_column_statistics_enabled(ColumnPath::from("record"), EnabledStatistics::None);
         let output = BufWriter::with_capacity(1 << 18, Sequential { file: Arc::clone(&file), at: 0 });
         let writer = SerializedFileWriter::new(output, Arc::new(schema), Arc::new(properties.build()))?;
         Ok(Self { name: name.to_owned(), file, writer })

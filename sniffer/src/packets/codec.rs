@@ -30,8 +30,10 @@ fn place(record: &[u8]) -> u8 {
 pub fn pack(records: &[&[u8]], raw: usize) -> Option<Vec<u8>> {
     let mut past = Past::default();
     let mut packed = Vec::with_capacity(raw / 2);
-    for record in records {
-        let place = place(record);
+    // Records of one call lie far from each other. Looking at all of them first lets the memory fetch many at once: one
+    // by one each cost 70 ns.
+    let places: Vec<u8> = records.iter().map(|record| place(record)).collect();
+    for (record, place) in records.iter().zip(places) {
         let before = past.records.get_mut(usize::from(place))?;
         packed.push(place);
         packed.extend(u32::try_from(record.len()).ok()?.to_le_bytes());

@@ -102,6 +102,12 @@ pub struct Page {
     pub more: bool,
 }
 
+/// A call as it is given away.
+fn detail_of(summary: CallSummary, detail: Option<Detail>) -> CallDetail {
+    let (record, streams) = detail.map_or((None, Vec::new()), |detail| (Some(detail.record), detail.streams));
+    CallDetail { summary, record, streams }
+}
+
 impl Store {
     fn failed(&self, error: impl Into<redb::Error>) -> StoreError {
         StoreError::of(&self.0.folder, error.into())
@@ -181,8 +187,25 @@ impl Store {
             self.count_damage();
             return Ok(None);
         };
-        let (record, streams) = detail.map_or((None, Vec::new()), |detail| (Some(detail.record), detail.streams));
-        Ok(Some((CallDetail { summary: row.summary, record, streams }, row.packets)))
+        Ok(Some((detail_of(row.summary, detail), row.packets)))
+    }
+
+    /// Calls with their streams; those that are not kept are left out.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn calls(&self, ids: &[CallKey]) -> Result<Vec<CallDetail>, StoreError> {
+        let reading = self.0.database.begin_read().map_err(|error| self.failed(error))?;
+        let calls = reading.open_table(CALLS).map_err(|error| self.failed(error))?;
+        let mut found = Vec::with_capacity(ids.len());
+        for id in ids {
+            let Some(value) = calls.get(&id.to_bytes()).map_err(|error| self.failed(error))? else { continue };
+            match value::whole(value.value()) {
+                Some((row, detail)) => found.push(detail_of(row.summary, detail)),
+                None => self.count_damage(),
+            }
+        }
+        Ok(found)
     }
 
     /// The time of the oldest call that is kept.
