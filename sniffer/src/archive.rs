@@ -198,8 +198,8 @@ impl File {
         for column in columns.iter().filter(|column| column.is_searched) {
             properties = properties.set_column_bloom_filter_enabled(ColumnPath::from(column.name), true);
         }
-        // No two records are the same, and nobody asks which is the smallest: a dictionary and statistics of them only cost.
-        let unlike = ["record", "id", "call_id"];
+        // Nearly all of these differ: a dictionary only costs. Nobody asks which record is the smallest.
+        let unlike = ["record", "id", "call_id", "from", "to", "caller", "callee"];
         for column in columns.iter().filter(|column| unlike.contains(&column.name)) {
             properties = properties.set_column_dictionary_enabled(ColumnPath::from(column.name), false);
         }

@@ -10,11 +10,12 @@
 //! assert_eq!(serde_json::to_string(&Request::Counters).unwrap(), r#""counters""#);
 //! ```
 
-use std::{fmt, str::FromStr};
+mod key;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+pub use self::key::{CallKey, NotACallKey};
 pub use crate::search::{CallFilter, Comparison, NumberFilter, Party};
 use crate::{
     record::{CallRecord, CallState, DroppedByStage, RegistrationRecord, StreamRecord},
@@ -115,92 +116,6 @@ pub enum Response {
         /// What failed, for a log.
         message: String,
     },
-}
-
-/// The stable identity of a call: it stays the same from the first INVITE until the record is deleted, also over
-/// restarts. Its order is the order of the calls' starts. As text it has 32 hexadecimal digits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CallKey(u128);
-
-impl CallKey {
-    /// Makes the key of the call with this Call-ID that started at this time.
-    #[must_use]
-    pub fn new(start: Timestamp, call_id: &str) -> Self {
-        // FNV-1a, 64 bits: a hash that is the same on every machine and in every version, since it is kept on disk.
-        let hash = call_id
-            .bytes()
-            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
-        Self((u128::from(start.as_micros()) << 64) | u128::from(hash))
-    }
-
-    /// The key as bytes whose order is the key's order.
-    #[must_use]
-    pub fn to_bytes(self) -> [u8; 16] {
-        self.0.to_be_bytes()
-    }
-
-    /// The key with these bytes.
-    #[must_use]
-    pub fn from_bytes(bytes: [u8; 16]) -> Self {
-        Self(u128::from_be_bytes(bytes))
-    }
-}
-
-impl fmt::Display for CallKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", self.0)
-    }
-}
-
-/// The text is not a [`CallKey`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("a call's id has 32 hexadecimal digits")]
-pub struct NotACallKey;
-
-impl FromStr for CallKey {
-    type Err = NotACallKey;
-
-    fn from_str(text: &str) -> Result<Self, NotACallKey> {
-        if text.len() != 32 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return Err(NotACallKey);
-        }
-        u128::from_str_radix(text, 16).map(Self).map_err(|_| NotACallKey)
-    }
-}
-
-/// Text where people read it; else its octets.
-impl Serialize for CallKey {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if serializer.is_human_readable() {
-            serializer.collect_str(self)
-        } else {
-            serializer.serialize_bytes(&self.to_bytes())
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for CallKey {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct TextOrOctets;
-        impl de::Visitor<'_> for TextOrOctets {
-            type Value = CallKey;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a call's id")
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<CallKey, E> {
-                text.parse().map_err(de::Error::custom)
-            }
-
-            fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<CallKey, E> {
-                let octets = bytes.try_into().map_err(|_| de::Error::invalid_length(bytes.len(), &self))?;
-                Ok(CallKey::from_bytes(octets))
-            }
-        }
-        // Not by what the form says of itself: what serde holds back for a flattened field does not know it.
-        deserializer.deserialize_any(TextOrOctets)
-    }
 }
 
 /// One row of the list of calls.
@@ -459,16 +374,6 @@ pub fn body_length(header: [u8; 4], limit: u32) -> Result<usize, FrameError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_call_key_keeps_its_order_as_bytes_and_its_value_as_text() {
-        let early = CallKey::new(Timestamp::from_parts(1, 0), "zzz");
-        let late = CallKey::new(Timestamp::from_parts(2, 0), "aaa");
-        assert!(early < late && early.to_bytes() < late.to_bytes());
-        assert_eq!(late.to_string().parse(), Ok(late));
-        assert_eq!(CallKey::from_bytes(late.to_bytes()), late);
-        assert_eq!("+0000000000000000000000000000001".parse::<CallKey>(), Err(NotACallKey));
-    }
 
     #[test]
     fn a_length_above_the_limit_is_refused_before_anything_is_read() {

@@ -28,8 +28,8 @@ pub struct Column {
 /// Values of a column.
 #[derive(Debug)]
 pub enum Values {
-    /// Text.
-    Text(Vec<Option<String>>),
+    /// Text: whether each row has one, and those that there are.
+    Text(Vec<i16>, Vec<ByteArray>),
     /// Microseconds since the epoch, in UTC.
     Time(Vec<Option<i64>>),
     /// Whole numbers.
@@ -45,7 +45,7 @@ impl Values {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         match self {
-            Self::Text(values) => values.is_empty(),
+            Self::Text(levels, _) => levels.is_empty(),
             Self::Time(values) | Self::Whole(values) => values.is_empty(),
             Self::Real(values) => values.is_empty(),
             Self::Truth(values) => values.is_empty(),
@@ -64,9 +64,8 @@ impl Column {
         }
         let mismatch = || ParquetError::General(format!("the column {} has another type", self.name));
         match (writer.untyped(), &self.values) {
-            (ColumnWriter::ByteArrayColumnWriter(writer), Values::Text(values)) => {
-                let texts: Vec<_> = values.iter().flatten().map(|text| ByteArray::from(text.as_str())).collect();
-                writer.write_batch(&texts, Some(&levels(values)), None)
+            (ColumnWriter::ByteArrayColumnWriter(writer), Values::Text(levels, texts)) => {
+                writer.write_batch(texts, Some(levels), None)
             }
             (ColumnWriter::Int64ColumnWriter(writer), Values::Time(values) | Values::Whole(values)) => {
                 let numbers: Vec<_> = values.iter().flatten().copied().collect();
@@ -92,7 +91,7 @@ pub fn schema(columns: &[Column]) -> String {
     let mut text = String::from("message schema {\n");
     for Column { name, values, .. } in columns {
         let (kind, annotation) = match values {
-            Values::Text(_) => ("BYTE_ARRAY", " (UTF8)"),
+            Values::Text(..) => ("BYTE_ARRAY", " (UTF8)"),
             Values::Time(_) => ("INT64", " (TIMESTAMP(MICROS,true))"),
             Values::Whole(_) => ("INT64", ""),
             Values::Real(_) => ("DOUBLE", ""),
@@ -113,7 +112,13 @@ impl<T> Rows<'_, T> {
     }
 
     fn text(&self, name: &'static str, of: impl Fn(&T) -> Option<String>) -> Column {
-        self.column(name, Values::Text(self.0.iter().map(|row| of(row)).collect()))
+        let mut levels = Vec::with_capacity(self.0.len());
+        let mut texts = Vec::with_capacity(self.0.len());
+        for text in self.0.iter().map(|row| of(row)) {
+            levels.push(i16::from(text.is_some()));
+            texts.extend(text.map(|text| ByteArray::from(text.into_bytes())));
+        }
+        self.column(name, Values::Text(levels, texts))
     }
 
     fn time(&self, name: &'static str, of: impl Fn(&T) -> Option<Timestamp>) -> Column {
