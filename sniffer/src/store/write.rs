@@ -191,9 +191,13 @@ fn write_run(writing: &WriteTransaction, index: &Index, ended: &[(Entry, Head)])
     Ok(Some(Run { number, oldest, newest }))
 }
 
-/// Addresses of the call's signalling.
-fn addresses(_: &Kept) -> Vec<IpAddr> {
-    Vec::new()
+/// Addresses of the call's signalling, on the first hop that was seen.
+fn addresses(call: &Kept) -> Vec<IpAddr> {
+    let Some(detail) = &call.detail else { return Vec::new() };
+    let details = &detail.record.details;
+    let ends = [details.caller.address.as_deref(), details.callee.address.as_deref()];
+    let socket = |text: &str| text.parse::<std::net::SocketAddr>().map(|socket| socket.ip()).or_else(|_| text.parse());
+    ends.into_iter().flatten().filter_map(|text| socket(text).ok()).collect()
 }
 
 fn length(value: &[u8]) -> u64 {
