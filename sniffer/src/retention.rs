@@ -189,7 +189,15 @@ impl Growth {
         u64::try_from(a_day.checked_div(time.as_millis())?).ok()
     }
 
-    /// The report of a kind. `room` is what may still be added before the floor of free space is reached.
+    /// What a kind gets of the room into which all grow, by their rates: all of it where nothing is known to grow.
+    #[must_use]
+    pub fn share(&self, room: u64, all_a_day: u64) -> u64 {
+        let Some(own) = self.bytes_a_day() else { return room };
+        let share = u128::from(room).saturating_mul(u128::from(own)).checked_div(u128::from(all_a_day));
+        share.and_then(|share| u64::try_from(share).ok()).unwrap_or(room)
+    }
+
+    /// The report of a kind. `room` is its share of what may still be added before the floor of free space is reached.
     #[must_use]
     pub fn report(&self, kind: &str, bound: Bound, bytes: u64, oldest: Option<Timestamp>, room: u64) -> KindReport {
         let bytes_a_day = self.bytes_a_day();
@@ -289,6 +297,9 @@ mod tests {
         assert_eq!((report.full_in_days, report.deleted_bytes), (Some(3.7), gigabyte));
         let report = growth.report("media", Bound { days: 30, gigabytes: 100 }, 10 * gigabyte, None, 24 * gigabyte);
         assert_eq!(report.full_in_days, Some(1.0), "the disk is smaller than what is set");
+        // Others that grow three times as fast take three quarters of the same room.
+        assert_eq!(growth.share(100 * gigabyte, 96 * gigabyte), 25 * gigabyte);
+        assert_eq!((growth.share(7, 0), Growth::default().share(7, 96)), (7, 7), "nothing is known");
         let report = growth.report("media", Bound { days: 3, gigabytes: 100 }, 10 * gigabyte, None, u64::MAX);
         assert_eq!(report.full_in_days, None);
     }

@@ -138,16 +138,25 @@ impl Keeper {
             damaged: packets.map_or(0, PacketStore::damaged),
             kinds: Vec::new(),
         };
-        for ((kind, files, bound, growth), deleted) in kinds.iter_mut().zip(deleted) {
+        for ((_, files, _, growth), deleted) in kinds.iter_mut().zip(deleted) {
             growth.delete(deleted);
-            let bytes = files.bytes()?;
-            growth.see(now, bytes);
-            report.kinds.push(growth.report(kind, *bound, bytes, files.oldest()?, room));
+            growth.see(now, files.bytes()?);
         }
-        if let Some(store) = self.shared.sinks.store() {
+        let store = self.shared.sinks.store();
+        if let Some(store) = &store {
+            self.calls.see(now, store::file_of(store.bytes()));
+        }
+        // All grow into the same room.
+        let rates = kinds.iter().map(|(_, _, _, growth)| growth.bytes_a_day()).chain([self.calls.bytes_a_day()]);
+        let all = rates.flatten().fold(0, u64::saturating_add);
+        for (kind, files, bound, growth) in &kinds {
+            let room = growth.share(room, all);
+            report.kinds.push(growth.report(kind, *bound, files.bytes()?, files.oldest()?, room));
+        }
+        if let Some(store) = store {
             report.damaged = report.damaged.saturating_add(store.damaged());
             let bytes = store.bytes();
-            self.calls.see(now, store::file_of(bytes));
+            let room = self.calls.share(room, all);
             // A store that fails says so itself.
             let oldest = store.oldest().ok().flatten();
             // The forecast is that of the file.
