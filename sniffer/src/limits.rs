@@ -111,6 +111,10 @@ pub const PACKET_SEGMENT: u64 = 128 * 1024 * 1024;
 /// How much later than its place in the store says a packet may be: blocks of several workers, and RTP that overtook
 /// its signalling.
 pub const PACKET_DISORDER: Duration = Duration::from_secs(15);
+/// How long after its end a call has packets: it is watched for 32 s, and blocks come a little later than their packets.
+pub const PACKET_TRAIL: Duration = Duration::from_secs(50);
+/// How long a segment is written to: packets are deleted by the segment, so they live as much longer than is set.
+pub const PACKET_SEGMENT_AGE: Duration = Duration::from_secs(3600);
 /// Calls that are marked because packets of theirs were dropped.
 pub const PACKET_MARKS: usize = 200_000;
 /// Ended calls kept in memory beside the store: shown when there is no store.

@@ -62,7 +62,7 @@ impl PacketStore {
         let mut cut = Cut::default();
         // Packets that came before the call's first message, as RTP that overtook it, and those of its last seconds.
         let earliest = Timestamp::from_nanos(wanted.start.as_nanos().saturating_sub(nanos(limits::PACKET_DISORDER)));
-        let latest = wanted.end.after(limits::PACKET_DISORDER);
+        let latest = wanted.end.after(limits::PACKET_TRAIL);
         let mut blocks: Vec<Block> = Vec::new();
         let mut streams: BTreeSet<u64> = BTreeSet::new();
         for segments in self.all_segments() {

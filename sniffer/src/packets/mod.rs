@@ -16,6 +16,8 @@ mod segments;
 mod write;
 
 #[cfg(test)]
+mod faults;
+#[cfg(test)]
 mod tests;
 
 pub use self::{

@@ -46,6 +46,8 @@ pub struct Segment {
     pub bytes: u64,
     /// Time of the earliest packet of its first block.
     pub earliest: Timestamp,
+    /// Time of the latest packet; none where its blocks were not looked at.
+    pub latest: Option<Timestamp>,
 }
 
 #[derive(Debug)]
@@ -89,7 +91,14 @@ impl Segments {
         for (number, mut bytes) in found {
             state.next = state.next.max(number.saturating_add(1));
             let path = folder.join(name(number));
-            let file = disk.open(&path, How::Existing)?;
+            // One bad place of the disk costs what lies there, not all that comes.
+            let before = state.segments.last().map_or(Timestamp::default(), |segment| segment.earliest);
+            let opened = disk.open(&path, How::Existing).and_then(|file| Ok((header_at(&*file, 0)?, file)));
+            let Ok((header, file)) = opened else {
+                damaged = damaged.saturating_add(1);
+                state.segments.push(Segment { number, bytes, earliest: before, latest: None });
+                continue;
+            };
             if Some(number) == last {
                 let whole = check(&*file, bytes)?;
                 if whole < bytes {
@@ -104,9 +113,8 @@ impl Segments {
                 continue;
             }
             // A segment whose beginning is damaged is as old as the one before it: it goes with it.
-            let before = state.segments.last().map_or(Timestamp::default(), |segment| segment.earliest);
-            let earliest = header_at(&*file, 0)?.map_or(before, |header| header.earliest);
-            state.segments.push(Segment { number, bytes, earliest });
+            let earliest = header.map_or(before, |header| header.earliest);
+            state.segments.push(Segment { number, bytes, earliest, latest: None });
         }
         disk.sync_folder(folder)?;
         let state = Mutex::new(state);
@@ -134,7 +142,7 @@ impl Segments {
             self.disk.sync_folder(&self.folder)?;
             let mut state = self.state();
             state.next = number.saturating_add(1);
-            state.segments.push(Segment { number, bytes: 0, earliest });
+            state.segments.push(Segment { number, bytes: 0, earliest, latest: None });
             state.writing = Some(Writing { file, bytes: 0, is_dirty: false });
         }
         // Only this thread appends: the lock is not held while the disk works.
@@ -142,7 +150,12 @@ impl Segments {
             Some(writing) => (Arc::clone(&writing.file), writing.bytes),
             None => return Ok(false),
         };
-        file.write(at, block)?;
+        if let Err(error) = file.write(at, block) {
+            // Not once more to the same place: the next block begins another segment.
+            self.close(at);
+            return Err(error);
+        }
+        let latest = block.first_chunk().and_then(Header::read).map_or(earliest, |header| header.latest);
         let mut state = self.state();
         if let Some(writing) = &mut state.writing {
             writing.bytes = at.saturating_add(length);
@@ -151,8 +164,44 @@ impl Segments {
         if let Some(segment) = state.segments.last_mut() {
             segment.bytes = at.saturating_add(length);
             segment.earliest = segment.earliest.min(earliest);
+            segment.latest = segment.latest.max(Some(latest));
         }
         Ok(true)
+    }
+
+    /// Ends the segment that is being written behind its last whole block.
+    fn close(&self, whole: u64) {
+        let mut state = self.state();
+        let Some(writing) = state.writing.take() else { return };
+        let empty = (whole == 0).then(|| state.segments.pop()).flatten();
+        drop(state);
+        // What cannot be cut off is passed over as damage when it is read.
+        if let Err(error) = writing.file.set_len(whole).and_then(|()| writing.file.sync()) {
+            tracing::debug!("The end of a segment of packets could not be cut off: {error}");
+        }
+        if let Some(segment) = empty
+            && let Err(error) = self.disk.remove(&self.folder.join(name(segment.number)))
+        {
+            tracing::debug!("An empty segment of packets could not be removed: {error}");
+        }
+    }
+
+    /// Ends the segment that is being written although there is room in it, so that it can be deleted at its age. For
+    /// the thread that appends.
+    ///
+    /// # Errors
+    /// When it cannot be made durable; it goes on then.
+    pub fn end(&self) -> io::Result<()> {
+        self.sync()?;
+        self.state().writing = None;
+        Ok(())
+    }
+
+    /// The number of the segment that is being written.
+    #[must_use]
+    pub fn writing(&self) -> Option<u64> {
+        let state = self.state();
+        state.writing.as_ref().and(state.segments.last()).map(|segment| segment.number)
     }
 
     /// Makes what was appended durable.
@@ -168,7 +217,11 @@ impl Segments {
         if let Some(writing) = &mut self.state().writing {
             writing.is_dirty = false;
         }
-        file.sync()
+        file.sync().inspect_err(|_| {
+            if let Some(writing) = &mut self.state().writing {
+                writing.is_dirty = true;
+            }
+        })
     }
 
     /// What the segments take.
@@ -207,10 +260,26 @@ impl Segments {
         Ok(Some(oldest.bytes))
     }
 
-    /// Up to when the oldest segment that may be deleted reaches: the beginning of the next one.
+    /// Up to when the oldest segment that may be deleted reaches: the time of its last packet.
     #[must_use]
     pub fn oldest_ends(&self) -> Option<Timestamp> {
-        self.state().segments.get(1).map(|segment| segment.earliest)
+        let state = self.state();
+        let most = state.segments.len().saturating_sub(usize::from(state.writing.is_some()));
+        let oldest = state.segments.iter().take(most).next().copied()?;
+        let next = state.segments.get(1).map(|segment| segment.earliest);
+        drop(state);
+        if oldest.latest.is_some() {
+            return oldest.latest;
+        }
+        // Its blocks are looked at once. Where they cannot be read, the next one's beginning has to do.
+        let blocks = self.blocks(&oldest).ok().flatten();
+        let read = blocks.and_then(|blocks| blocks.headers.iter().map(|(_, header)| header.latest).max());
+        let latest = read.or(next)?;
+        let mut state = self.state();
+        if let Some(segment) = state.segments.iter_mut().find(|segment| segment.number == oldest.number) {
+            segment.latest = Some(latest);
+        }
+        Some(latest)
     }
 
     /// The segments that may hold packets of this time, in their order.

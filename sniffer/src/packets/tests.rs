@@ -162,9 +162,31 @@ fn the_oldest_segment_goes_whole_and_never_the_one_being_written() {
     let segments = Segments::open(&shared, Path::new("/s")).unwrap();
     assert!(segments.append(&block(9000), at(9000), 0).unwrap());
     assert_eq!((segments.usage().segments, segments.usage().oldest), (2, Some(at(5))));
-    assert_eq!(segments.oldest_ends(), Some(at(9000)));
+    assert_eq!(segments.oldest_ends(), Some(at(5)), "its own last packet, not when the next one began");
     assert_eq!(segments.delete_oldest().unwrap(), Some(bytes));
     assert_eq!((segments.usage().oldest, segments.usage().segments), (Some(at(9000)), 1));
+    // A quiet site: nothing more comes, and its days pass all the same.
+    assert_eq!((segments.oldest_ends(), segments.writing()), (None, Some(1)));
+    segments.end().unwrap();
+    assert_eq!((segments.oldest_ends(), segments.writing()), (Some(at(9000)), None));
+    let bound = crate::retention::Bound { days: 1, gigabytes: 9 };
+    let day = std::time::Duration::from_secs(86_400);
+    let keep = |now| crate::retention::keep_within(&segments, bound, now).unwrap();
+    assert_eq!(keep(at(9000).after(day)), 0);
+    assert!(keep(at(9001).after(day)) > 0 && segments.usage().segments == 0);
+}
+
+#[test]
+fn what_a_stream_lost_before_its_call_was_known_marks_the_call() {
+    let disk = Simulated::new();
+    let (store, _) = open(&disk, MediaKept::Full).unwrap();
+    let mut gatherer = store.gatherer();
+    disk.set_free(0);
+    gatherer.keep(Kind::Media, Owner::Stream(4), &packet(1, b"early rtp"), 0, None);
+    gatherer.flush();
+    assert!(store.sync());
+    gatherer.adopted(4, 7, at(2));
+    assert!(store.take_incomplete(7) && !store.take_incomplete(7));
 }
 
 #[test]

@@ -127,6 +127,14 @@ impl Shared {
         self.give_back(gathering);
     }
 
+    /// Takes note that a call has adopted a stream: what was dropped of it was the call's.
+    pub fn adopt_mark(&self, stream: u64, call: u64) {
+        let mut incomplete = lock(&self.incomplete);
+        if incomplete.remove(&Owner::Stream(stream).number()) {
+            incomplete.insert(Owner::Call(call).number());
+        }
+    }
+
     fn give_back(&self, gathering: Gathering) {
         let mut empty = lock(&self.empty);
         if empty.len() < limits::PACKET_QUEUE {
@@ -268,6 +276,7 @@ impl PacketStore {
 
     fn write(&self, messages: &Receiver<Message>) {
         let mut has_failed = false;
+        let mut ages = [(None, moment()); 2];
         let mut synced = moment();
         loop {
             match messages.recv_timeout(limits::PACKET_SYNC) {
@@ -290,6 +299,7 @@ impl PacketStore {
             }
             self.sync_all(&mut has_failed);
             synced = moment();
+            self.end_old(&mut ages, &mut has_failed);
         }
     }
 
@@ -322,6 +332,22 @@ impl PacketStore {
                     tracing::error!("Packets are not kept: {error}");
                 }
                 self.shared.drop_block(gathering, Dropped::Disk);
+            }
+        }
+    }
+
+    /// Ends segments that have been written to for long: days are a promise, also where little comes.
+    fn end_old(&self, ages: &mut [(Option<u64>, Instant)], has_failed: &mut bool) {
+        for (segments, (number, since)) in self.all_segments().zip(ages) {
+            let writing = segments.writing();
+            if *number != writing {
+                (*number, *since) = (writing, moment());
+            } else if writing.is_some()
+                && since.elapsed() >= limits::PACKET_SEGMENT_AGE
+                && let Err(error) = segments.end()
+                && !std::mem::replace(has_failed, true)
+            {
+                tracing::error!("A segment of packets cannot be ended: {error}");
             }
         }
     }
