@@ -276,6 +276,45 @@ fn an_ended_call_is_kept_within_seconds_with_its_streams_and_packets_and_found_b
 }
 
 #[test]
+fn a_call_in_progress_when_the_sniffer_is_stopped_keeps_its_quality_up_to_then() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut daemon = Daemon::start(folder.path(), true);
+    // The answer comes after 40 ms, the BYE after 640: no snapshot is due in between.
+    daemon.ask_until(&Request::Counters, |response| counters(response).filter(|counted| counted.rtp_packets > 0));
+    assert_eq!(daemon.end(nix::sys::signal::Signal::SIGTERM), Some(0), "{}", daemon.log());
+    let mut daemon = Daemon::start(folder.path(), false);
+    let list = Request::Calls { limit: 10, before: None };
+    let kept = daemon.ask_until(&list, |response| calls(response).filter(|calls| !calls.is_empty()));
+    // Where the machine was so slow that the whole file had passed, the call has ended.
+    assert!(matches!(kept[0].state, CallState::Interrupted | CallState::Completed), "{kept:?}");
+    let quality = kept[0].caller_to_callee.as_ref().unwrap();
+    assert!(quality.packets > 0 && quality.codec.as_deref() == Some("PCMU"), "{quality:?}");
+    let Some(Response::Call(Some(call))) = daemon.ask(&Request::Call { id: kept[0].id }) else { panic!("no call") };
+    assert_eq!(call.streams.len(), 1);
+    assert_eq!(daemon.end(nix::sys::signal::Signal::SIGTERM), Some(0));
+}
+
+#[test]
+fn a_packet_store_with_damage_is_said_where_the_store_of_calls_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut daemon = Daemon::start(folder.path(), true);
+    let is_kept = |response| counters(response).filter(|all| matches!(all.store, StoreState::Ok { calls: 1 }));
+    daemon.ask_until(&Request::Counters, is_kept);
+    assert_eq!(daemon.end(nix::sys::signal::Signal::SIGTERM), Some(0));
+    // A half block at the end of the last segment, as after a power cut.
+    let segments = folder.path().join("store/packets/signalling");
+    let last = std::fs::read_dir(segments).unwrap().map(|found| found.unwrap().path()).max().unwrap();
+    std::fs::File::options().append(true).open(last).unwrap().write_all(&[7; 500]).unwrap();
+    let mut daemon = Daemon::start(folder.path(), true);
+    let message = daemon.ask_until(&Request::Counters, |response| match counters(response)?.store {
+        StoreState::Damaged { message, .. } => Some(message),
+        StoreState::Ok { .. } | StoreState::Failed { .. } | StoreState::Off => None,
+    });
+    assert!(message.contains("1 blocks of packets"), "{message}");
+    assert_eq!(daemon.end(nix::sys::signal::Signal::SIGTERM), Some(0));
+}
+
+#[test]
 fn a_store_that_cannot_be_opened_is_said_and_calls_are_shown_all_the_same() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("store"), "a file in the place of the folder").unwrap();

@@ -18,6 +18,7 @@ use super::{Config, Shared, keeper, now, sink::Sinks};
 use crate::{
     disk::{Disk, RealDisk},
     limits,
+    packets::PacketStore,
     store::{Bounds, Kept, Store, StoreError},
 };
 
@@ -140,11 +141,17 @@ fn make_room(store: &Store, added: u64) -> Result<(), StoreError> {
 /// Shows the store as it is.
 fn show(store: &Store, shared: &Shared) -> Result<(), StoreError> {
     let calls = store.count()?;
-    let state = match store.damaged() {
-        0 => StoreState::Ok { calls },
-        damaged => StoreState::Damaged {
+    let packets = shared.sinks.packets().map_or(0, PacketStore::damaged);
+    let folder = store.folder();
+    let state = match (store.damaged(), packets) {
+        (0, 0) => StoreState::Ok { calls },
+        (0, packets) => StoreState::Damaged {
             calls,
-            message: format!("{damaged} values of the store in {:?} are damaged and were passed over", store.folder()),
+            message: format!("{packets} blocks of packets below {folder:?} are damaged and were passed over"),
+        },
+        (damaged, _) => StoreState::Damaged {
+            calls,
+            message: format!("{damaged} values of the store in {folder:?} are damaged and were passed over"),
         },
     };
     shared.sinks.set_store(state, Some(store.clone()));
