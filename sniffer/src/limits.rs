@@ -48,7 +48,7 @@ pub const STORE_FLUSH: Duration = Duration::from_secs(1);
 pub const STORE_GROUP: Duration = Duration::from_millis(500);
 /// How often calls in progress that have come to another state are written to the store.
 pub const STORE_SNAPSHOT: Duration = Duration::from_secs(5);
-/// Calls kept in the store, 3 to 11 kB each on the disk; the oldest go first.
+/// Calls kept in the store, 1 to 3 kB each on the disk; the oldest go first.
 pub const STORE_CALLS: u64 = 20_000_000;
 /// Pause before a store that failed is opened again.
 pub const STORE_RETRY: Duration = Duration::from_secs(30);
