@@ -41,8 +41,9 @@ pub struct Options {
     /// How much of each media packet --store keeps
     #[arg(long, value_name = "HOW", default_value = "headers", requires = "store")]
     pub media: Media,
-    /// Write the packets of the call with this Call-ID into a pcap file, and print nothing else
-    #[arg(long, num_args = 2, value_names = ["CALL-ID", "OUT.pcap"], conflicts_with_all = ["json", "rtp_without_sip", "store"])]
+    /// Write the packets of the call with this Call-ID (- reads it from the standard input) into a capture file that only
+    /// you can read, and print nothing else: pcapng where its name ends in .pcapng, else pcap
+    #[arg(long, num_args = 2, value_names = ["CALL-ID", "OUT"], conflicts_with_all = ["json", "rtp_without_sip", "store"])]
     pub write_call: Option<Vec<String>>,
     /// The capture files, in the order of time
     #[arg(required = true, value_name = "FILE")]
@@ -58,7 +59,11 @@ pub fn run(options: &Options, output: impl Write) -> Result<ExitCode> {
     if let Some([call_id, target]) = options.write_call.as_deref() {
         return write_call::write(call_id, Path::new(target), &options.files, output);
     }
-    let mut engine = Engine::new(Settings { rtp_without_sip: options.rtp_without_sip, ..Settings::default() });
+    let mut engine = Engine::new(Settings {
+        rtp_without_sip: options.rtp_without_sip,
+        holds_frames: options.store.is_some(),
+        ..Settings::default()
+    });
     let mut printer = Printer::new(output, options.json);
     let total = options.files.iter().filter_map(|path| path.metadata().ok()).map(|metadata| metadata.len()).sum();
     let mut progress = Progress::on_terminal(total);
@@ -100,6 +105,9 @@ fn read_files<E: Write>(
     }
     progress.clear();
     engine.finish();
+    if let Some(keeping) = keeping {
+        keeping.held(&engine.take_held());
+    }
     printer.events(engine, keeping)?;
     printer.record(Record::Summary(engine.summary()))?;
     printer.flush()?;
@@ -122,6 +130,7 @@ fn read_file<E: Write>(
                 let used = engine.frame(packet.link, meta, packet.frame);
                 if let Some(keeping) = keeping {
                     keeping.frame(packet.link, meta, packet.frame, used);
+                    keeping.held(&engine.take_held());
                 }
                 progress.packet(packet.frame.len());
                 printer.events(engine, keeping)?;

@@ -12,6 +12,7 @@ mod command_line;
 mod daemon;
 mod dialogs;
 mod fuzz;
+mod held;
 mod hostile;
 mod keep;
 mod oracle;

@@ -135,6 +135,7 @@ mod tests {
             ip_id: None,
             transport: Transport::Udp,
             payload,
+            frames: &[],
         })
     }
 

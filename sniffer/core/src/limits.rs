@@ -114,6 +114,11 @@ pub const TCP_OTHER_FLOWS: usize = 131_072;
 pub const TCP_SEGMENTS: usize = 128;
 /// Bytes of them. Windows of SIP connections are 64 KiB or little more; a SIP message is smaller.
 pub const TCP_SEGMENT_BYTES: usize = 256 * 1024;
+/// Frames that one direction of a TCP connection holds for the message that they carry: the longest that is read in
+/// segments of 1,000 bytes.
+pub const TCP_HELD_FRAMES: usize = 131;
+/// Frames that are held and nobody has taken yet: some tenths of a second of a busy port.
+pub const HELD_FRAMES: usize = 4096;
 /// Distance in sequence numbers beyond which a segment is not of the same conversation as the one before.
 pub const TCP_WINDOW: u32 = 1 << 20;
 /// How long a hole in a TCP connection waits to be filled. A retransmission comes within a second (RFC 6298); what the

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use sniffer_core::{
     decode::LinkType,
-    engine::{FrameKind, FrameMeta, FrameUse},
+    engine::{FrameKind, FrameMeta, FrameUse, HeldFrames},
     time::Timestamp,
 };
 
@@ -105,15 +105,28 @@ impl Gatherer {
         };
         let kind = match used.kind {
             FrameKind::Sip => Kind::Signalling,
-            FrameKind::Rtp | FrameKind::Rtcp => Kind::Media,
+            FrameKind::Rtp | FrameKind::Rtcp | FrameKind::Fax => Kind::Media,
             FrameKind::Other => return self.tick(meta.time),
         };
+        // With the others of its message it comes by `held`.
+        if used.is_held {
+            return self.tick(meta.time);
+        }
         let (Ok(link), Ok(original)) = (u16::try_from(link.number()), u32::try_from(bytes.len())) else { return };
         self.keep(kind, owner, &Packet { time: meta.time, link, original, bytes }, used.keep, meta.vlan);
     }
 
+    /// Keeps frames that came together as what the engine took them for.
+    pub fn held(&mut self, together: &HeldFrames) {
+        for frame in &together.frames {
+            let used = FrameUse { keep: frame.head, is_held: false, ..together.used };
+            self.frame(frame.link, frame.meta, &frame.bytes, used);
+        }
+    }
+
     /// Takes note that a call has adopted a stream, whose packets were kept under the stream.
     pub fn adopted(&mut self, stream: u64, call: u64, now: Timestamp) {
+        self.shared.adopt_mark(stream, call);
         let gathering = self.gathering(Kind::Media);
         gathering.adoptions.push((stream, call));
         gathering.see(now);

@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use sniffer_core::{
     decode::LinkType,
-    engine::{CallSerial, EndedCall, FrameMeta, FrameUse, StreamSerial},
+    engine::{CallSerial, EndedCall, FrameMeta, FrameUse, HeldFrames, StreamSerial},
     time::Timestamp,
 };
 
@@ -104,6 +104,13 @@ impl Keeping {
     pub fn frame(&mut self, link: LinkType, meta: FrameMeta, bytes: &[u8], used: FrameUse) {
         self.time = self.time.max(meta.time);
         self.gatherer.frame(link, meta, bytes, used);
+    }
+
+    /// Keeps frames that came together.
+    pub fn held(&mut self, all: &[HeldFrames]) {
+        for together in all {
+            self.gatherer.held(together);
+        }
     }
 
     /// Takes note that a call has adopted a stream.

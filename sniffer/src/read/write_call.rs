@@ -1,24 +1,24 @@
 //! `sniffer read --write-call`: the packets of one call, out of all files, into a capture of its own. The files are read
-//! twice: first to learn what belongs to the call, since RTP may come before the SDP that announces it.
+//! twice: first to learn what belongs to the call, since RTP may come before the SDP that announces it, and the frames of
+//! a message that comes in several before anybody knows whose they are.
+
+mod capture;
 
 use std::{
-    collections::HashSet,
-    fs::File,
-    io::{self, BufWriter, Write},
+    collections::{BTreeSet, HashMap, HashSet},
+    io::{self, Write},
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
 use anyhow::{Context, Result, bail};
-use sniffer_core::{
-    decode::LinkType,
-    engine::{CallSerial, Engine, Event, FrameMeta, FrameUse, Settings, StreamSerial},
-    time::Timestamp,
-};
+use sniffer_core::engine::{CallSerial, Engine, Event, FrameMeta, FrameUse, Settings, StreamSerial};
 
+use self::capture::Capture;
 use crate::file::{FileError, Packet};
 
-/// Writes the packets of the call with this Call-ID and says how many they are.
+/// Writes the packets of the call with this Call-ID and says how many they are. A file that is cut or damaged counts up
+/// to the damage, and the exit code says so.
 ///
 /// # Errors
 /// When a file cannot be read or written, or no call has this Call-ID.
@@ -26,8 +26,13 @@ pub fn write(call_id: &str, target: &Path, files: &[PathBuf], mut output: impl W
     if files.iter().any(|file| same_file(file, target)) {
         bail!("{} is one of the files to read; name another one to write", target.display());
     }
+    let mut typed = String::new();
+    if call_id == "-" {
+        io::stdin().read_line(&mut typed).context("read the Call-ID from the standard input")?;
+    }
+    let call_id = if call_id == "-" { typed.trim_end_matches(['\r', '\n']) } else { call_id };
     let mut wanted = Wanted::default();
-    each_frame(files, |engine, _, _| {
+    let code = each_frame(files, true, |engine, _, _, _| {
         wanted.learn(engine, call_id);
         Ok(())
     })?;
@@ -35,121 +40,111 @@ pub fn write(call_id: &str, target: &Path, files: &[PathBuf], mut output: impl W
         // The Call-IDs themselves are not named here: what goes to the standard error may end in a log.
         bail!("none of the {} calls has this Call-ID; `sniffer read --json` shows each call's call_id", wanted.others);
     }
-    let create = || format!("cannot write {}", target.display());
-    let file = BufWriter::new(File::create(target).with_context(create)?);
-    let mut capture = Capture { output: file, link: None, packets: 0 };
-    each_frame(files, |engine, packet, used| {
+    let mut capture = Capture::create(target)?;
+    each_frame(files, false, |engine, number, packet, used| {
         while engine.next_event().is_some() {}
+        engine.take_held();
         match packet {
-            Some(packet) if wanted.holds(used) => capture.packet(packet),
+            Some(packet) if wanted.holds(number, used) => capture.packet(packet),
             Some(_) | None => Ok(()),
         }
     })?;
-    capture.output.flush().with_context(create)?;
-    writeln!(output, "{}: {} packets", target.display(), capture.packets)?;
-    Ok(ExitCode::SUCCESS)
+    let packets = capture.finish()?;
+    writeln!(output, "{}: {packets} packets", target.display())?;
+    Ok(code)
 }
 
 fn same_file(one: &Path, other: &Path) -> bool {
     matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
 }
 
-/// Gives all frames to an engine and to `take`, and at the end no frame. Damage ends a file early, as in reading.
+/// Gives all frames to an engine and to `take` with their numbers, and at the end no frame. Damage ends a file early, as
+/// in reading.
 fn each_frame(
     files: &[PathBuf],
-    mut take: impl FnMut(&mut Engine, Option<&Packet<'_>>, FrameUse) -> Result<()>,
-) -> Result<()> {
+    says_damage: bool,
+    mut take: impl FnMut(&mut Engine, u64, Option<&Packet<'_>>, FrameUse) -> Result<()>,
+) -> Result<ExitCode> {
     // Serials depend on the traffic alone: the second engine gives the same ones.
-    let mut engine = Engine::new(Settings { rtp_without_sip: true, ..Settings::default() });
+    let mut engine = Engine::new(Settings { rtp_without_sip: true, holds_frames: true, ..Settings::default() });
+    let (mut number, mut code) = (0_u64, ExitCode::SUCCESS);
     for path in files {
         let mut file = super::open(path)?;
         loop {
             match file.next_packet() {
                 Ok(Some(packet)) => {
                     let used = engine.frame(packet.link, FrameMeta { time: packet.time, vlan: None }, packet.frame);
-                    take(&mut engine, Some(&packet), used)?;
+                    number = number.saturating_add(1);
+                    take(&mut engine, number, Some(&packet), used)?;
                 }
                 Err(FileError::Io(error)) => return Err(error).with_context(|| format!("read {}", path.display())),
-                Ok(None) | Err(_) => break,
+                Err(damage) => {
+                    if says_damage {
+                        tracing::warn!("{}: {damage}; what came before is counted", path.display());
+                    }
+                    code = ExitCode::from(2);
+                    break;
+                }
+                Ok(None) => break,
             }
         }
     }
     engine.finish();
-    take(&mut engine, None, FrameUse::default())
+    take(&mut engine, 0, None, FrameUse::default())?;
+    Ok(code)
 }
 
 /// What belongs to the call.
 #[derive(Default)]
 struct Wanted {
     calls: HashSet<CallSerial>,
-    adopted: Vec<(StreamSerial, CallSerial)>,
+    adopted: HashMap<CallSerial, Vec<StreamSerial>>,
     streams: HashSet<StreamSerial>,
+    /// Frames that came with others, by their number: of a call that has not ended, of a stream, and of those wanted.
+    of_calls: HashMap<CallSerial, Vec<u64>>,
+    of_streams: HashMap<StreamSerial, Vec<u64>>,
+    frames: BTreeSet<u64>,
     /// How many calls are not wanted.
     others: u64,
 }
 
 impl Wanted {
     fn learn(&mut self, engine: &mut Engine, call_id: &str) {
+        for together in engine.take_held() {
+            let numbers = together.frames.iter().map(|frame| frame.number);
+            match (together.used.owner, together.used.stream) {
+                (Some(call), _) if self.calls.contains(&call) => self.frames.extend(numbers),
+                (Some(call), _) => self.of_calls.entry(call).or_default().extend(numbers),
+                (None, Some(stream)) => self.of_streams.entry(stream).or_default().extend(numbers),
+                (None, None) => {}
+            }
+        }
         while let Some(event) = engine.next_event() {
             match event {
-                Event::Call(call) if call.record.call_id == call_id => {
-                    self.calls.insert(call.serial);
-                    let of_it = self.adopted.iter().filter(|(_, owner)| *owner == call.serial);
-                    self.streams.extend(of_it.map(|(stream, _)| *stream));
-                }
                 Event::Call(call) => {
-                    self.others = self.others.saturating_add(1);
-                    self.adopted.retain(|(_, owner)| *owner != call.serial);
+                    let frames = self.of_calls.remove(&call.serial).unwrap_or_default();
+                    let streams = self.adopted.remove(&call.serial).unwrap_or_default();
+                    let of_streams = streams.iter().filter_map(|stream| self.of_streams.remove(stream)).flatten();
+                    if call.record.call_id == call_id {
+                        self.frames.extend(of_streams.chain(frames));
+                        self.calls.insert(call.serial);
+                        self.streams.extend(streams);
+                    } else {
+                        of_streams.for_each(drop);
+                        self.others = self.others.saturating_add(1);
+                    }
                 }
-                Event::Adopted { stream, call } => self.adopted.push((stream, call)),
-                Event::Stream { .. } | Event::Registration(_) | Event::Subscription(_) | Event::Exchange(_) => {}
+                Event::Adopted { stream, call } => self.adopted.entry(call).or_default().push(stream),
+                Event::Stream { serial, .. } => _ = self.of_streams.remove(&serial),
+                Event::Registration(_) | Event::Subscription(_) | Event::Exchange(_) => {}
             }
         }
     }
 
-    fn holds(&self, used: FrameUse) -> bool {
-        used.owner.is_some_and(|owner| self.calls.contains(&owner))
-            || used.stream.is_some_and(|stream| self.streams.contains(&stream))
+    fn holds(&self, number: u64, used: FrameUse) -> bool {
+        self.frames.contains(&number)
+            || !used.is_held
+                && (used.owner.is_some_and(|owner| self.calls.contains(&owner))
+                    || used.stream.is_some_and(|stream| self.streams.contains(&stream)))
     }
-}
-
-/// A pcap file (version 2.4, nanoseconds), which every tool reads; its first packet says its link type.
-struct Capture<W> {
-    output: W,
-    link: Option<LinkType>,
-    packets: u64,
-}
-
-impl<W: Write> Capture<W> {
-    fn packet(&mut self, packet: &Packet<'_>) -> Result<()> {
-        match self.link {
-            None => {
-                self.link = Some(packet.link);
-                self.header(packet.link)?;
-            }
-            Some(link) if link == packet.link => {}
-            Some(_) => bail!("the call's packets come from links of different kinds, which one pcap file cannot hold"),
-        }
-        let (seconds, nanos) = parts(packet.time)?;
-        let length = u32::try_from(packet.frame.len())?;
-        for number in [seconds, nanos, length, length] {
-            self.output.write_all(&number.to_le_bytes())?;
-        }
-        self.output.write_all(packet.frame)?;
-        self.packets = self.packets.saturating_add(1);
-        Ok(())
-    }
-
-    fn header(&mut self, link: LinkType) -> io::Result<()> {
-        // Magic of nanoseconds, version 2.4, time zone, accuracy, longest packet, link type.
-        for number in [0xa1b2_3c4d, 0x0004_0002, 0, 0, 0x0004_0000, link.number()] {
-            self.output.write_all(&u32::to_le_bytes(number))?;
-        }
-        Ok(())
-    }
-}
-
-fn parts(time: Timestamp) -> Result<(u32, u32)> {
-    let nanos = time.as_nanos();
-    Ok((u32::try_from(nanos.div_euclid(1_000_000_000))?, u32::try_from(nanos.rem_euclid(1_000_000_000))?))
 }

@@ -121,6 +121,10 @@ optional! {
     calls,
     /// Registrations.
     registrations,
+    /// Subscriptions.
+    subscriptions,
+    /// Exchanges: requests outside calls, by method and peers.
+    exchanges,
     /// RTP streams.
     streams,
     /// RTP streams that wait for their SDP.
@@ -195,7 +199,7 @@ mod tests {
     #[test]
     fn what_is_set_reaches_the_engine_and_the_rest_has_its_default() {
         let config = parse(
-            r#","workers":2,"timeouts":{"call_idle":60},"tables":{"calls":7},"nat_aliases":[["10.0.0.1","192.0.2.1"]]"#,
+            r#","workers":2,"timeouts":{"call_idle":60},"tables":{"calls":7,"subscriptions":8,"exchanges":9},"nat_aliases":[["10.0.0.1","192.0.2.1"]]"#,
         );
         let config = config.unwrap();
         let settings = config.engine();
@@ -204,6 +208,7 @@ mod tests {
         assert_eq!(settings.timeouts.call_idle, Duration::from_secs(60));
         assert_eq!(settings.timeouts.call_linger, defaults.timeouts.call_linger);
         assert_eq!((settings.tables.calls, settings.tables.streams), (7, defaults.tables.streams));
+        assert_eq!((settings.tables.subscriptions, settings.tables.exchanges), (8, 9));
         assert_eq!(settings.nat_aliases, [("10.0.0.1".parse().unwrap(), "192.0.2.1".parse().unwrap())]);
         assert_eq!(parse("").unwrap().workers.get(), 1);
         assert_eq!(parse("").unwrap().engine().correlation, defaults.correlation);

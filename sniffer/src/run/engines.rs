@@ -11,8 +11,8 @@ use std::{
 use sniffer_core::{
     decode::LinkType,
     engine::{
-        CallSerial, Collected, EndedCall, Engine, EngineCounters, Event, FrameMeta, FrameUse, Owner, Settings,
-        SipFrame, ToMedia, ToOwner, Worker,
+        CallSerial, Collected, EndedCall, Engine, EngineCounters, Event, FrameMeta, FrameUse, HeldFrames, Owner,
+        Settings, SipFrame, ToMedia, ToOwner, Worker,
     },
     record::{CallState, RegistrationRecord},
     time::Timestamp,
@@ -93,6 +93,16 @@ impl Turn<'_> {
                 let used = worker.frame_of_many(link, meta, frame);
                 (used.kind != sniffer_core::engine::FrameKind::Sip).then_some(used)
             }
+        }
+    }
+}
+
+impl Turn<'_> {
+    /// Frames that came together and whose they are, since the last time this was asked.
+    pub fn take_held(&mut self) -> Vec<HeldFrames> {
+        match self {
+            Self::One(engine) => engine.take_held(),
+            Self::Many(worker) => worker.take_held(),
         }
     }
 }

@@ -157,13 +157,15 @@ impl Reader<'_> {
         let (mut frames, mut unhandled) = (0_u64, 0_u64);
         let tap = &mut self.tap;
         let ready = self.shared.burst(self.worker, |turn| {
-            ring.next_block(|frame| {
+            let ready = ring.next_block(|frame| {
                 if let Some(used) = turn.frame(link, frame.meta, frame.bytes) {
                     tap.frame(link, frame.meta, frame.bytes, used);
                 }
                 frames = frames.saturating_add(1);
                 unhandled = unhandled.saturating_add(u64::from(capture::is_unhandled(&frame)));
-            })
+            });
+            tap.held(&turn.take_held());
+            ready
         });
         self.shared.tell_ends(&mut self.tap);
         self.shared.add_unhandled(self.place, unhandled);

@@ -46,9 +46,12 @@ fn feed(shared: &Shared, path: &Path) -> Result<()> {
             return Ok(());
         }
         let meta = FrameMeta { time, vlan: None };
-        if let Some(Some(used)) = shared.burst(0, |turn| turn.frame(packet.link, meta, packet.frame)) {
-            tap.frame(packet.link, meta, packet.frame, used);
-        }
+        shared.burst(0, |turn| {
+            if let Some(used) = turn.frame(packet.link, meta, packet.frame) {
+                tap.frame(packet.link, meta, packet.frame, used);
+            }
+            tap.held(&turn.take_held());
+        });
         shared.tell_ends(&mut tap);
     }
     Ok(())

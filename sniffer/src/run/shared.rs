@@ -57,7 +57,7 @@ impl Shared {
         // memory are.
         let here = std::ptr::from_ref(config).addr();
         let hash_seed = now.as_nanos().cast_unsigned() ^ u64::try_from(here).unwrap_or(0).rotate_left(32);
-        let settings = Settings { hash_seed, ..config.engine() };
+        let settings = Settings { hash_seed, holds_frames: sinks.packets().is_some(), ..config.engine() };
         let ports = config.ports.iter().map(|name| PortCounters {
             name: name.clone(),
             state: PortState::Down,
@@ -106,6 +106,7 @@ impl Shared {
         let events = work(&mut |sip, used| {
             let meta = FrameMeta { time: sip.time, vlan: sip.vlan };
             tap.frame(sip.link, meta, &sip.frame, used);
+            tap.held_of(&sip.held, used);
         });
         tap.idle(now);
         self.tell_ends(&mut tap);

@@ -14,7 +14,8 @@ use std::{
 use anyhow::{Context, Result};
 use sniffer_core::{
     decode::LinkType,
-    engine::{CallSerial, EndedCall, FrameKind, FrameMeta, FrameUse, StreamSerial},
+    engine::{CallSerial, EndedCall, FrameKind, FrameMeta, FrameUse, HeldFrames, StreamSerial},
+    ingress::Held,
     query::{CallKey, StorageReport, StoreState},
     record::CallState,
     time::Timestamp,
@@ -228,11 +229,39 @@ impl Tap {
         {
             self.touched.push(call);
         }
+        if let Some(gatherer) = self.gatherer() {
+            gatherer.frame(link, meta, bytes, used);
+        }
+    }
+
+    /// Takes frames that came together.
+    pub fn held(&mut self, all: &[HeldFrames]) {
+        for together in all {
+            if let (FrameKind::Sip, Some(call)) = (together.used.kind, together.used.owner)
+                && self.touched.last() != Some(&call)
+            {
+                self.touched.push(call);
+            }
+            if let Some(gatherer) = self.gatherer() {
+                gatherer.held(together);
+            }
+        }
+    }
+
+    /// Takes the frames of a message that the owner of signalling has seen.
+    pub fn held_of(&mut self, frames: &[Held], used: FrameUse) {
+        let Some(call) = used.owner else { return };
+        let frames: Vec<_> = frames.iter().filter(|frame| frame.give(call)).cloned().collect();
+        if !frames.is_empty() {
+            self.held(&[HeldFrames { used, frames }]);
+        }
+    }
+
+    fn gatherer(&mut self) -> Option<&mut Gatherer> {
         if self.gatherer.is_none() {
             self.gatherer = self.sinks.packets.get().map(PacketStore::gatherer);
         }
-        let Some(gatherer) = &mut self.gatherer else { return };
-        gatherer.frame(link, meta, bytes, used);
+        self.gatherer.as_mut()
     }
 
     /// Takes note of the time when no frame came.

@@ -17,7 +17,7 @@ use foldhash::quality::FixedState;
 pub use link::LinkType;
 pub use transport::{SctpPacket, Segment};
 
-use crate::{drops::Reason, limits};
+use crate::{drops::Reason, ingress::Held, limits};
 
 /// An address and a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -65,14 +65,16 @@ pub struct Datagram<'a> {
     pub transport: Transport,
     /// What it carries; shorter than what was sent when the capture cut the frame.
     pub payload: &'a [u8],
+    /// All frames that it came in, where they were held; empty for what came in one.
+    pub frames: &'a [Held],
 }
 
 impl Datagram<'_> {
     /// The same datagram with another payload.
     #[must_use]
     pub fn with_payload<'b>(&self, payload: &'b [u8]) -> Datagram<'b> {
-        let Self { source, destination, vlan, dscp, ip_id, transport, payload: _ } = *self;
-        Datagram { source, destination, vlan, dscp, ip_id, transport, payload }
+        let Self { source, destination, vlan, dscp, ip_id, transport, payload: _, frames: _ } = *self;
+        Datagram { source, destination, vlan, dscp, ip_id, transport, payload, frames: &[] }
     }
 
     /// A hash of the payload. With the addresses and `ip_id` it tells copies of one packet, which several SPAN sources
@@ -124,6 +126,7 @@ impl Path {
             ip_id: self.ip_id,
             transport: Transport::Udp,
             payload,
+            frames: &[],
         }
     }
 }
@@ -215,6 +218,7 @@ pub fn plain_udp(vlan: Option<u16>, frame: &[u8]) -> Option<Datagram<'_>> {
         ip_id: Some(u16::from_be_bytes([*id0, *id1])),
         transport: Transport::Udp,
         payload: body.get(..length.checked_sub(8)?)?,
+        frames: &[],
     })
 }
 

@@ -63,6 +63,18 @@ pub struct FrameUse {
     /// Where the payload of RTP begins in the frame; for everything else, and for what was put together from several
     /// frames, the frame's length.
     pub keep: usize,
+    /// It is held, alone or with the other frames of its message: who keeps packets gets it with
+    /// [`Engine::take_held`] and not from here.
+    pub is_held: bool,
+}
+
+/// Frames that carried one message or packet together, in the order in which they came.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HeldFrames {
+    /// What they carried, and whose it is.
+    pub used: FrameUse,
+    /// The frames that were not given for the same call before.
+    pub frames: Vec<ingress::Held>,
 }
 
 /// What a frame carried.
@@ -74,6 +86,8 @@ pub enum FrameKind {
     Rtp,
     /// RTCP.
     Rtcp,
+    /// Fax by T.38.
+    Fax,
     /// Anything else, and what waits for the rest of its datagram.
     #[default]
     Other,
@@ -220,6 +234,12 @@ impl Engine {
             self.carry();
         }
         used
+    }
+
+    /// Frames that came together and whose they are, since the last time this was asked. With
+    /// [`Settings::holds_frames`] it is to be asked after each burst of frames.
+    pub fn take_held(&mut self) -> Vec<HeldFrames> {
+        self.worker.take_held()
     }
 
     /// Takes note that the capture lost packets somewhere between two times: the figures of all calls that went on then,

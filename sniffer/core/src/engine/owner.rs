@@ -196,7 +196,16 @@ impl Owner {
             // The worker has parsed it: it is a message.
             let Ok(message) = sip::parse(datagram.payload) else { continue };
             let owner = self.message(frame.time, &datagram, &message);
-            seen(&frame, FrameUse { kind: FrameKind::Sip, owner, stream: None, keep: frame.frame.len() });
+            seen(
+                &frame,
+                FrameUse {
+                    kind: FrameKind::Sip,
+                    owner,
+                    stream: None,
+                    keep: frame.frame.len(),
+                    is_held: !frame.held.is_empty(),
+                },
+            );
         }
     }
 

@@ -14,6 +14,9 @@ pub struct Settings {
     /// Seed of the tables' hash: random where the traffic may be hostile, anything where it is a file. It does not
     /// change what comes out.
     pub hash_seed: u64,
+    /// Hold the frames of messages that come in several until it is known whose they are: see
+    /// [`super::Engine::take_held`]. For who keeps packets; without it nothing is copied.
+    pub holds_frames: bool,
     /// After what silence things are given up.
     pub timeouts: Timeouts,
     /// How large the tables may grow.
@@ -74,6 +77,10 @@ pub struct Tables {
     pub calls: usize,
     /// Registrations.
     pub registrations: usize,
+    /// Subscriptions.
+    pub subscriptions: usize,
+    /// Exchanges: requests outside calls, counted by method and peers.
+    pub exchanges: usize,
     /// RTP streams, with and without a call. With several workers each has its share.
     pub streams: usize,
     /// RTP streams that wait for their SDP. With several workers each has its share.
@@ -87,6 +94,8 @@ impl Default for Tables {
         Self {
             calls: limits::CALLS,
             registrations: limits::REGISTRATIONS,
+            subscriptions: limits::SUBSCRIPTIONS,
+            exchanges: limits::EXCHANGES,
             streams: limits::STREAMS,
             pending: limits::PENDING_STREAMS,
             reassembly_bytes: limits::REASSEMBLY_BYTES,

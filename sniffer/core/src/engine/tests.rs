@@ -342,7 +342,10 @@ fn a_frame_says_whose_it_was_and_where_its_media_begins() {
     packet.extend([0, 30, 0, 0, 0x80, 0, 0, 1, 0, 0, 0, 160, 0, 0, 0, 22, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
     let meta = FrameMeta { time, vlan: None };
     let used = scene.engine.frame(LinkType::RawIp, meta, &packet);
-    assert_eq!(used, FrameUse { kind: FrameKind::Rtp, owner: Some(call), stream: Some(stream), keep: 40 });
+    assert_eq!(
+        used,
+        FrameUse { kind: FrameKind::Rtp, owner: Some(call), stream: Some(stream), keep: 40, is_held: false }
+    );
     let used = scene.engine.frame(LinkType::RawIp, meta, &[0x45]);
     assert_eq!(used, FrameUse { keep: 1, ..FrameUse::default() });
 }

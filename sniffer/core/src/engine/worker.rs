@@ -2,17 +2,17 @@
 //! business: each parsed message goes to the one owner of all signalling, directly or, between threads, as a copy in a
 //! bounded queue.
 
-use std::{collections::VecDeque, ops::Range};
+use std::{collections::VecDeque, mem, ops::Range};
 
 use super::{
-    CallSerial, Collected, EngineCounters, Expect, FrameKind, FrameMeta, FrameUse, Learnt, Media, Output, PacketUse,
-    Settings,
+    CallSerial, Collected, EngineCounters, Expect, FrameKind, FrameMeta, FrameUse, HeldFrames, Learnt, Media, Output,
+    PacketUse, Settings,
 };
 use crate::{
     classify::{Class, classify},
     decode::{Datagram, LinkType},
     drops::{Dropped, Reason, Taken},
-    ingress::{self, Ingress},
+    ingress::{self, Held, Ingress},
     limits, rtp,
     sip::{self, Message},
     time::Timestamp,
@@ -74,8 +74,10 @@ pub struct SipFrame {
     pub link: LinkType,
     /// The VLAN tag that the network card took out of the frame.
     pub vlan: Option<u16>,
-    /// The frame that completed it; empty when time completed it.
+    /// The frame that completed it; empty when time completed it, or when its frames are held.
     pub frame: Box<[u8]>,
+    /// All frames it came in, where they are held.
+    pub held: Vec<Held>,
     envelope: Datagram<'static>,
     payload: Payload,
 }
@@ -93,11 +95,15 @@ impl SipFrame {
         let start = datagram.payload.as_ptr().addr().wrapping_sub(frame.as_ptr().addr());
         let range = start..start.saturating_add(datagram.payload.len());
         let payload = match frame.get(range.clone()) {
-            Some(part) if !part.is_empty() && part == datagram.payload => Payload::Within(range),
+            Some(part) if datagram.frames.is_empty() && !part.is_empty() && part == datagram.payload => {
+                Payload::Within(range)
+            }
             _ => Payload::Own(datagram.payload.into()),
         };
         let FrameMeta { time, vlan } = meta;
-        Self { time, link, vlan, frame: frame.into(), envelope: datagram.with_payload(&[]), payload }
+        let held = datagram.frames.to_vec();
+        let frame = if held.is_empty() { frame } else { &[] };
+        Self { time, link, vlan, frame: frame.into(), held, envelope: datagram.with_payload(&[]), payload }
     }
 
     /// Bytes that it holds.
@@ -107,7 +113,7 @@ impl SipFrame {
             Payload::Within(_) => 0,
             Payload::Own(bytes) => bytes.len(),
         };
-        self.frame.len().saturating_add(own)
+        self.frame.len().saturating_add(own).saturating_add(ingress::held_bytes(&self.held))
     }
 
     /// The datagram.
@@ -138,6 +144,9 @@ struct Desk {
     dropped: Dropped,
     media: Media,
     used: FrameUse,
+    held: Vec<HeldFrames>,
+    /// Frames that were held and that nobody took.
+    held_given_up: u64,
 }
 
 /// What waits for the owner of signalling.
@@ -159,6 +168,7 @@ impl Worker {
             ingress: Ingress::new(ingress::Settings {
                 memory_bytes: settings.tables.reassembly_bytes,
                 hash_seed: settings.hash_seed,
+                holds_frames: settings.holds_frames,
             }),
             desk: Desk {
                 now: Timestamp::default(),
@@ -167,6 +177,8 @@ impl Worker {
                 dropped: Dropped::default(),
                 media: Media::new(settings, number),
                 used: FrameUse::default(),
+                held: Vec::new(),
+                held_given_up: 0,
             },
             outbox: Outbox::default(),
         }
@@ -182,6 +194,12 @@ impl Worker {
         sip: &mut impl FnMut(Timestamp, &Datagram<'_>, &Message<'_>) -> Result<Option<CallSerial>, Reason>,
     ) -> FrameUse {
         self.desk.frame(&mut self.ingress, link, meta, frame, sip)
+    }
+
+    /// Frames that came together and whose they are, since the last time this was asked; with several workers those of
+    /// SIP are in [`SipFrame::held`].
+    pub fn take_held(&mut self) -> Vec<HeldFrames> {
+        mem::take(&mut self.desk.held)
     }
 
     /// Takes note of the time, and lets go of what has waited too long.
@@ -305,6 +323,7 @@ impl Worker {
         counters.dropped.merge(&desk.dropped);
         counters.add_media(desk.media.counters());
         counters.joined.add(self.ingress.joined());
+        counters.joined.frames_given_up += desk.held_given_up;
         for tally in [desk.media.tally(), self.ingress.tally()] {
             counters.waiting += tally.waiting;
             counters.delivered += tally.delivered;
@@ -373,31 +392,54 @@ impl Desk {
                 let header = rtp::parse(datagram.payload).ok_or(Reason::RtpHeader)?;
                 let used = self.media.rtp(self.now, datagram, header)?;
                 self.used.keep = keep(frame, datagram.payload);
-                Ok(self.use_packet(FrameKind::Rtp, used))
+                Ok(self.use_packet(FrameKind::Rtp, used, datagram.frames))
             }
             Class::Sip => {
                 let message = sip::parse(datagram.payload)?;
                 self.used.kind = FrameKind::Sip;
                 self.used.owner = sip(self.now, datagram, &message)?;
+                if !datagram.frames.is_empty() {
+                    self.hold_out(datagram.frames);
+                }
                 Ok(Taken::Delivered)
             }
             Class::Rtcp => {
                 let used = self.media.rtcp(self.now, datagram)?;
-                Ok(self.use_packet(FrameKind::Rtcp, used))
+                Ok(self.use_packet(FrameKind::Rtcp, used, datagram.frames))
             }
             Class::Udptl => {
                 let used = self.media.fax(self.now, datagram)?;
-                Ok(self.use_packet(FrameKind::Other, used))
+                Ok(self.use_packet(FrameKind::Fax, used, datagram.frames))
             }
         }
     }
 
     #[inline]
-    fn use_packet(&mut self, kind: FrameKind, used: PacketUse) -> Taken {
+    fn use_packet(&mut self, kind: FrameKind, used: PacketUse, frames: &[Held]) -> Taken {
         self.used.kind = kind;
         self.used.owner = used.call;
         self.used.stream = used.stream;
+        if !frames.is_empty() {
+            self.hold_out(frames);
+        }
         used.taken
+    }
+
+    /// Gives frames that came together to who keeps packets.
+    #[cold]
+    fn hold_out(&mut self, frames: &[Held]) {
+        self.used.is_held = true;
+        let FrameUse { owner, stream, .. } = self.used;
+        if owner.is_none() && stream.is_none() {
+            return;
+        }
+        let is_new = |frame: &&Held| owner.is_none_or(|call| frame.give(call));
+        let frames: Vec<Held> = frames.iter().filter(is_new).cloned().collect();
+        if self.held.len() >= limits::HELD_FRAMES {
+            self.held_given_up = self.held_given_up.saturating_add(u64::try_from(frames.len()).unwrap_or(0));
+        } else if !frames.is_empty() {
+            self.held.push(HeldFrames { used: self.used, frames });
+        }
     }
 }
 

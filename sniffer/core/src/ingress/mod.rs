@@ -2,9 +2,12 @@
 //! copy; what is not is kept, bounded, until it is. Its clock is the frames' own.
 
 pub(crate) mod aging;
+mod held;
 
 use std::collections::BTreeMap;
 
+pub use self::held::{Held, HeldFrame};
+pub(crate) use self::held::{Raw, bytes as held_bytes};
 use crate::{
     decode::{self, Datagram, Found, LinkType},
     drops::{Reason, Taken, Tally},
@@ -23,11 +26,13 @@ pub struct Settings {
     pub memory_bytes: usize,
     /// Seed of the tables' hash.
     pub hash_seed: u64,
+    /// Hold the frames of messages that come in several, for who keeps packets.
+    pub holds_frames: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { memory_bytes: limits::REASSEMBLY_BYTES, hash_seed: 0 }
+        Self { memory_bytes: limits::REASSEMBLY_BYTES, hash_seed: 0, holds_frames: false }
     }
 }
 
@@ -42,6 +47,8 @@ pub struct Joined {
     pub tcp_holes: u64,
     /// SIP messages from SCTP associations.
     pub sctp_messages: u64,
+    /// Frames that were held for their message and given up before it was whole: it is kept without them.
+    pub frames_given_up: u64,
 }
 
 impl Joined {
@@ -51,6 +58,7 @@ impl Joined {
         self.tcp_messages += other.tcp_messages;
         self.tcp_holes += other.tcp_holes;
         self.sctp_messages += other.sctp_messages;
+        self.frames_given_up += other.frames_given_up;
     }
 
     /// The counts that are not zero, by kind.
@@ -61,6 +69,7 @@ impl Joined {
             ("tcp_messages", self.tcp_messages),
             ("tcp_holes", self.tcp_holes),
             ("sctp_messages", self.sctp_messages),
+            ("frames_given_up", self.frames_given_up),
         ];
         kinds.into_iter().filter(|&(_, count)| count > 0).map(|(kind, count)| (kind.to_owned(), count)).collect()
     }
@@ -75,6 +84,9 @@ pub struct Ingress {
     fragmented_packets: u64,
     tally: Tally,
     due: Timestamp,
+    holds_frames: bool,
+    /// Which frame of all it is, from 1.
+    number: u64,
 }
 
 impl Default for Ingress {
@@ -96,6 +108,8 @@ impl Ingress {
             fragmented_packets: 0,
             tally: Tally::default(),
             due: Timestamp::NEVER,
+            holds_frames: settings.holds_frames,
+            number: 0,
         }
     }
 
@@ -113,6 +127,7 @@ impl Ingress {
         frame: &[u8],
         out: &mut impl FnMut(&Datagram<'_>) -> Result<Taken, Reason>,
     ) -> Result<Taken, Reason> {
+        self.number = self.number.wrapping_add(1);
         if link == LinkType::Ethernet
             && let Some(datagram) = decode::plain_udp(meta.vlan, frame)
         {
@@ -137,7 +152,9 @@ impl Ingress {
         if let Found::Datagram(datagram) = found {
             return out(&datagram);
         }
-        let taken = self.found(found, meta.time, out);
+        let raw =
+            Raw { now: meta.time, frame: self.holds_frames.then_some((self.number, link, meta, frame)), joined: &[] };
+        let taken = self.found(found, &raw, out);
         self.schedule();
         taken
     }
@@ -147,20 +164,21 @@ impl Ingress {
     fn found(
         &mut self,
         found: Found<'_>,
-        now: Timestamp,
+        raw: &Raw<'_>,
         out: &mut impl FnMut(&Datagram<'_>) -> Result<Taken, Reason>,
     ) -> Result<Taken, Reason> {
         match found {
-            Found::Datagram(datagram) => out(&datagram),
-            Found::Tcp(segment) => self.tcp.segment(&segment, now, &mut self.tally, out),
-            Found::Sctp(packet) => self.sctp.packet(&packet, now, &mut self.tally, out),
+            Found::Datagram(datagram) => out(&Datagram { frames: raw.joined, ..datagram }),
+            Found::Tcp(segment) => self.tcp.segment(&segment, raw, &mut self.tally, out),
+            Found::Sctp(packet) => self.sctp.packet(&packet, raw, &mut self.tally, out),
             Found::Fragment(fragment) => {
-                let Some(whole) = self.fragments.add(&fragment, now, &mut self.tally)? else {
+                let Some(whole) = self.fragments.add(&fragment, raw, &mut self.tally)? else {
                     return Ok(Taken::Waiting);
                 };
                 self.fragmented_packets = self.fragmented_packets.saturating_add(1);
+                let raw = Raw { joined: &whole.frames, ..*raw };
                 let taken = decode::decode_payload(whole.path, whole.protocol, &whole.payload)
-                    .and_then(|found| self.found(found, now, out));
+                    .and_then(|found| self.found(found, &raw, out));
                 self.tally.settle(taken, whole.frames_before);
                 taken
             }
@@ -214,6 +232,7 @@ impl Ingress {
             tcp_messages: self.tcp.messages(),
             tcp_holes: self.tcp.holes(),
             sctp_messages: self.sctp.messages(),
+            frames_given_up: self.tcp.given_up(),
         }
     }
 }

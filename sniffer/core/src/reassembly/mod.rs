@@ -11,6 +11,7 @@ use foldhash::quality::FixedState;
 use crate::{
     decode::{Fragment, Path},
     drops::{Reason, Tally},
+    ingress::{Held, Raw, held_bytes},
     limits,
     time::Timestamp,
 };
@@ -35,6 +36,8 @@ pub struct Whole {
     pub payload: Vec<u8>,
     /// Frames it came in before the last one: they count as waiting until the outcome is known.
     pub frames_before: u64,
+    /// All frames it came in, where they are held.
+    pub frames: Vec<Held>,
 }
 
 /// A packet that waits for fragments.
@@ -67,6 +70,8 @@ struct Piece {
     bytes: Box<[u8]>,
     /// How often it came and was not used yet.
     times: u64,
+    /// The frames of those times, where they are held.
+    frames: Vec<Held>,
 }
 
 impl Piece {
@@ -80,7 +85,7 @@ impl Piece {
     }
 
     fn cost(&self) -> usize {
-        self.bytes.len().saturating_add(limits::REASSEMBLY_OVERHEAD)
+        self.bytes.len().saturating_add(limits::REASSEMBLY_OVERHEAD).saturating_add(held_bytes(&self.frames))
     }
 }
 
@@ -146,6 +151,11 @@ impl Packet {
     }
 }
 
+/// Holds the frame of a fragment. Behind the headers of UDP and RTP in the first one is what media says.
+fn hold(fragment: &Fragment<'_>, raw: &Raw<'_>) -> Vec<Held> {
+    raw.hold(fragment.payload, if fragment.offset == 0 { 8 + 12 } else { 0 })
+}
+
 enum Fit {
     /// Its bytes are missing, or agree where they overlap.
     New,
@@ -194,7 +204,7 @@ impl Fragments {
     ///
     /// # Errors
     /// Why the fragment is not kept.
-    pub fn add(&mut self, fragment: &Fragment<'_>, now: Timestamp, tally: &mut Tally) -> Result<Option<Whole>, Reason> {
+    pub fn add(&mut self, fragment: &Fragment<'_>, raw: &Raw<'_>, tally: &mut Tally) -> Result<Option<Whole>, Reason> {
         let path = fragment.path;
         let key = Key {
             source: path.source,
@@ -214,16 +224,17 @@ impl Fragments {
                 break;
             }
         }
-        self.insert(key, fragment, now, tally)
+        self.insert(key, fragment, raw, tally)
     }
 
     fn insert(
         &mut self,
         key: Key,
         fragment: &Fragment<'_>,
-        now: Timestamp,
+        raw: &Raw<'_>,
         tally: &mut Tally,
     ) -> Result<Option<Whole>, Reason> {
+        let now = raw.now;
         let start = usize::from(fragment.offset);
         let end = start.saturating_add(fragment.payload.len());
         let is_old =
@@ -233,14 +244,17 @@ impl Fragments {
         }
         let Some(packet) = self.packets.get_mut(&key) else {
             self.begin(key, fragment, now);
-            return self.insert_piece(key, fragment, start, tally);
+            return self.insert_piece(key, fragment, raw, tally);
         };
         match (packet.state, packet.fit(fragment, start, end)) {
             (State::Spoilt, _) => Err(Reason::FragmentOverlap),
-            (State::Incomplete | State::Copies, Fit::New) => self.insert_piece(key, fragment, start, tally),
+            (State::Incomplete | State::Copies, Fit::New) => self.insert_piece(key, fragment, raw, tally),
             (State::Incomplete | State::Copies, Fit::Copy(place)) => {
                 if let Some(piece) = packet.pieces.get_mut(place) {
                     piece.times = piece.times.saturating_add(1);
+                    let frames = hold(fragment, raw);
+                    self.bytes = self.bytes.saturating_add(held_bytes(&frames));
+                    piece.frames.extend(frames);
                     tally.wait();
                 }
                 Ok(None)
@@ -249,7 +263,7 @@ impl Fragments {
             (State::Incomplete | State::Copies, Fit::Replaces) if key.protocol.is_some() => {
                 self.remove(&key, None, tally);
                 self.begin(key, fragment, now);
-                self.insert_piece(key, fragment, start, tally)
+                self.insert_piece(key, fragment, raw, tally)
             }
             (State::Incomplete | State::Copies, Fit::Replaces | Fit::Contradicts) => {
                 packet.state = State::Spoilt;
@@ -285,14 +299,15 @@ impl Fragments {
         &mut self,
         key: Key,
         fragment: &Fragment<'_>,
-        start: usize,
+        raw: &Raw<'_>,
         tally: &mut Tally,
     ) -> Result<Option<Whole>, Reason> {
+        let start = usize::from(fragment.offset);
         let Some(packet) = self.packets.get_mut(&key) else { return Err(Reason::FragmentLimit) };
         if packet.pieces.len() >= limits::FRAGMENTS_PER_PACKET {
             return Err(Reason::FragmentLimit);
         }
-        let piece = Piece { start, bytes: fragment.payload.into(), times: 1 };
+        let piece = Piece { start, bytes: fragment.payload.into(), times: 1, frames: hold(fragment, raw) };
         self.bytes = self.bytes.saturating_add(piece.cost());
         if !fragment.more {
             packet.total = Some(piece.end());
@@ -308,19 +323,24 @@ impl Fragments {
             tally.wait();
             return Ok(None);
         };
-        let mut whole = Whole { path: packet.path, protocol: packet.protocol, payload, frames_before: 0 };
+        let mut whole =
+            Whole { path: packet.path, protocol: packet.protocol, payload, frames_before: 0, frames: Vec::new() };
         let (mut frames, mut freed) = (0_u64, 0_usize);
         packet.pieces.retain_mut(|piece| {
             frames = frames.saturating_add(1);
             piece.times = piece.times.saturating_sub(1);
-            if piece.times == 0 {
-                freed = freed.saturating_add(piece.cost());
-            }
+            let before = piece.cost();
+            // Each time brought as many frames: the first ones belong together.
+            let left = usize::try_from(piece.times).unwrap_or(usize::MAX);
+            let each = piece.frames.len().checked_div(left.saturating_add(1)).unwrap_or(0);
+            whole.frames.extend(piece.frames.drain(..each));
+            freed = freed.saturating_add(if piece.times == 0 { before } else { before.saturating_sub(piece.cost()) });
             piece.times > 0
         });
         packet.state = State::Copies;
         self.bytes = self.bytes.saturating_sub(freed);
         whole.frames_before = frames.saturating_sub(1);
+        whole.frames.sort_by_key(|frame| frame.number);
         Ok(Some(whole))
     }
 

@@ -9,7 +9,7 @@ use crate::{
     bytes::{u16_at, u32_at},
     decode::{Datagram, Endpoint, SctpPacket, Transport},
     drops::{Reason, Taken, Tally},
-    ingress::aging::Aging,
+    ingress::{Held, Raw, aging::Aging, held_bytes},
     limits, sip,
     time::Timestamp,
 };
@@ -54,7 +54,18 @@ struct Piece {
     data: Box<[u8]>,
     /// One, or zero where the frame counts with another chunk.
     frames: u64,
+    /// The frame itself, where it is held.
+    held: Vec<Held>,
 }
+
+impl Piece {
+    fn cost(&self) -> usize {
+        self.data.len().saturating_add(limits::REASSEMBLY_OVERHEAD).saturating_add(held_bytes(&self.held))
+    }
+}
+
+/// A message that is whole: its bytes, how many frames it came in before, and all its frames where they are held.
+type Whole = (Vec<u8>, u64, Vec<Held>);
 
 /// TSNs that were seen: the highest, and a bit for each of the 128 up to it.
 #[derive(Clone, Copy, Debug)]
@@ -131,10 +142,12 @@ impl Sctp {
     pub fn packet(
         &mut self,
         packet: &SctpPacket<'_>,
-        now: Timestamp,
+        raw: &Raw<'_>,
         tally: &mut Tally,
         out: &mut impl FnMut(&Datagram<'_>) -> Result<Taken, Reason>,
     ) -> Result<Taken, Reason> {
+        // Its messages may be of several calls: once for all of them.
+        let mut held: Option<Vec<Held>> = None;
         let flow = Flow { source: packet.source, destination: packet.destination, tag: packet.tag };
         let mut outcome = Err(Reason::SctpEmpty);
         let mut rest = packet.chunks;
@@ -149,7 +162,8 @@ impl Sctp {
             let body = rest.get(4..length.min(rest.len())).unwrap_or_default();
             rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
             let Some(chunk) = data_chunk(flow, kind, flags, body) else { continue };
-            match self.chunk(&chunk, packet, now, tally, out) {
+            let held = held.get_or_insert_with(|| raw.hold(chunk.data, 0));
+            match self.chunk(&chunk, packet, &Raw { joined: held, frame: None, ..*raw }, tally, out) {
                 Ok(Some(taken)) => outcome = better(outcome, Ok(taken)),
                 Ok(None) => kept = Some((chunk.lane, chunk.number)),
                 Err(reason) => outcome = better(outcome, Err(reason)),
@@ -172,7 +186,7 @@ impl Sctp {
         &mut self,
         chunk: &Chunk<'_>,
         packet: &SctpPacket<'_>,
-        now: Timestamp,
+        raw: &Raw<'_>,
         tally: &mut Tally,
         out: &mut impl FnMut(&Datagram<'_>) -> Result<Taken, Reason>,
     ) -> Result<Option<Taken>, Reason> {
@@ -194,18 +208,20 @@ impl Sctp {
         }
         if chunk.begins && chunk.ends {
             self.messages = self.messages.saturating_add(1);
-            return out(&message(packet, chunk.data)).map(Some);
+            return out(&message(packet, chunk.data, raw.joined)).map(Some);
         }
-        let Some((data, frames)) = self.keep(chunk, now, tally)? else { return Ok(None) };
+        let Some((data, frames, held)) = self.keep(chunk, raw, tally)? else { return Ok(None) };
         self.messages = self.messages.saturating_add(1);
-        let taken = out(&message(packet, &data));
+        let taken = out(&message(packet, &data, &held));
         tally.settle(taken, frames);
         taken.map(Some)
     }
 
-    /// Keeps a chunk. When its message is whole with it: the message, and how many frames it came in before.
-    fn keep(&mut self, chunk: &Chunk<'_>, now: Timestamp, tally: &mut Tally) -> Result<Option<(Vec<u8>, u64)>, Reason> {
-        let cost = chunk.data.len().saturating_add(limits::REASSEMBLY_OVERHEAD);
+    /// Keeps a chunk. When its message is whole with it: see [`Whole`].
+    fn keep(&mut self, chunk: &Chunk<'_>, raw: &Raw<'_>, tally: &mut Tally) -> Result<Option<Whole>, Reason> {
+        let Chunk { number, begins, ends, .. } = *chunk;
+        let piece = Piece { number, begins, ends, data: chunk.data.into(), frames: 0, held: raw.joined.to_vec() };
+        let cost = piece.cost();
         if cost > self.limit {
             return Err(Reason::SctpLimit);
         }
@@ -218,23 +234,24 @@ impl Sctp {
         let (serial, order) = (&mut self.serial, &mut self.order);
         let (_, pieces) = self.lanes.entry(chunk.lane).or_insert_with(|| {
             *serial = serial.wrapping_add(1);
-            order.push_back((now, *serial, chunk.lane));
+            order.push_back((raw.now, *serial, chunk.lane));
             (*serial, Vec::new())
         });
         if pieces.len() >= limits::SCTP_CHUNKS_PER_MESSAGE {
             return Err(Reason::SctpLimit);
         }
         let place = pieces.partition_point(|piece| piece.number.wrapping_sub(chunk.number) >= 1 << 31);
-        let Chunk { number, begins, ends, .. } = *chunk;
-        pieces.insert(place, Piece { number, begins, ends, data: chunk.data.into(), frames: 0 });
+        pieces.insert(place, piece);
         self.bytes = self.bytes.saturating_add(cost);
         let Some((first, last)) = run(pieces, place) else { return Ok(None) };
-        let (mut data, mut held) = (Vec::new(), 0_u64);
+        let (mut data, mut frames, mut held) = (Vec::new(), 0_u64, Vec::new());
         for piece in pieces.drain(first..=last) {
             data.extend_from_slice(&piece.data);
-            held = held.saturating_add(piece.frames);
-            self.bytes = self.bytes.saturating_sub(piece.data.len().saturating_add(limits::REASSEMBLY_OVERHEAD));
+            frames = frames.saturating_add(piece.frames);
+            self.bytes = self.bytes.saturating_sub(piece.cost());
+            held.extend(piece.held);
         }
+        held.dedup();
         if pieces.is_empty() {
             self.lanes.remove(&chunk.lane);
             if self.order.len() > limits::SCTP_MESSAGES.saturating_mul(2) {
@@ -242,7 +259,7 @@ impl Sctp {
                 self.order.retain(|(_, serial, lane)| lanes.get(lane).is_some_and(|(current, _)| current == serial));
             }
         }
-        Ok(Some((data, held)))
+        Ok(Some((data, frames, held)))
     }
 
     fn remove(&mut self, serial: u64, lane: &Lane, reason: Reason, tally: &mut Tally) {
@@ -250,7 +267,7 @@ impl Sctp {
             return;
         }
         for piece in self.lanes.remove(lane).into_iter().flat_map(|(_, pieces)| pieces) {
-            self.bytes = self.bytes.saturating_sub(piece.data.len().saturating_add(limits::REASSEMBLY_OVERHEAD));
+            self.bytes = self.bytes.saturating_sub(piece.cost());
             tally.drop(reason, piece.frames);
         }
     }
@@ -300,7 +317,7 @@ fn better(one: Result<Taken, Reason>, two: Result<Taken, Reason>) -> Result<Take
     }
 }
 
-fn message<'a>(packet: &SctpPacket<'_>, payload: &'a [u8]) -> Datagram<'a> {
+fn message<'a>(packet: &SctpPacket<'_>, payload: &'a [u8], frames: &'a [Held]) -> Datagram<'a> {
     Datagram {
         source: packet.source,
         destination: packet.destination,
@@ -309,6 +326,7 @@ fn message<'a>(packet: &SctpPacket<'_>, payload: &'a [u8]) -> Datagram<'a> {
         ip_id: None,
         transport: Transport::Sctp,
         payload,
+        frames,
     }
 }
 

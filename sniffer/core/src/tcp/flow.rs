@@ -4,6 +4,7 @@
 use crate::{
     decode::{Datagram, Endpoint, Path, Segment, Transport},
     drops::{Reason, Taken, Tally},
+    ingress::{Held, Raw, held_bytes},
     limits,
     sip::framing::{Carrier, Framer, Verdict},
     time::Timestamp,
@@ -30,6 +31,11 @@ pub struct Flow {
     /// Frames that wait until it is known whether this is SIP.
     undecided: u64,
     holes: u64,
+    /// Frames of which the framer has bytes that are no message yet, where they are held.
+    held: Vec<Held>,
+    /// How many of them the last piece brought: they may hold the beginning of another message.
+    fresh: usize,
+    given_up: u64,
     /// Which entry of the queue of waiting flows is this one's.
     pub ticket: Option<u64>,
 }
@@ -40,11 +46,13 @@ struct Piece {
     sequence: u32,
     bytes: Box<[u8]>,
     missing: usize,
+    /// Its frame, where it is held.
+    held: Vec<Held>,
 }
 
 impl Piece {
     fn cost(&self) -> usize {
-        self.bytes.len().saturating_add(limits::REASSEMBLY_OVERHEAD)
+        self.bytes.len().saturating_add(limits::REASSEMBLY_OVERHEAD).saturating_add(held_bytes(&self.held))
     }
 }
 
@@ -106,6 +114,9 @@ impl Flow {
             end: None,
             undecided: 0,
             holes: 0,
+            held: Vec::new(),
+            fresh: 0,
+            given_up: 0,
             ticket: None,
         }
     }
@@ -117,12 +128,17 @@ impl Flow {
 
     /// Bytes that are kept.
     pub fn bytes(&self) -> usize {
-        self.piece_bytes.saturating_add(self.framer.buffered())
+        self.piece_bytes.saturating_add(self.framer.buffered()).saturating_add(held_bytes(&self.held))
     }
 
     /// Holes that were given up since the last time it was asked.
     pub fn take_holes(&mut self) -> u64 {
         std::mem::take(&mut self.holes)
+    }
+
+    /// Held frames that were given up since the last time it was asked.
+    pub fn take_given_up(&mut self) -> u64 {
+        std::mem::take(&mut self.given_up)
     }
 
     /// When the hole before the first piece opened, if there is one.
@@ -140,10 +156,11 @@ impl Flow {
         &mut self,
         segment: &Segment<'_>,
         sequence: u32,
-        now: Timestamp,
+        raw: &Raw<'_>,
         tally: &mut Tally,
         messages: &mut impl FnMut(&Datagram<'_>) -> Result<Taken, Reason>,
     ) -> Outcome {
+        let now = raw.now;
         let silence = now.since(self.last);
         self.last = now;
         self.path = segment.path;
@@ -165,7 +182,7 @@ impl Flow {
         }
         let ahead = distance(self.next, sequence);
         if ahead > 0 {
-            return self.keep(segment, sequence, now, tally, messages);
+            return self.keep(segment, sequence, raw, tally, messages);
         }
         let seen = usize::try_from(ahead.unsigned_abs()).unwrap_or(usize::MAX);
         if seen >= length {
@@ -173,7 +190,7 @@ impl Flow {
         }
         let fresh = segment.payload.get(seen..).unwrap_or_default();
         let missing = length.saturating_sub(seen).saturating_sub(fresh.len());
-        let mut outcome = self.push(fresh, missing, tally, messages);
+        let mut outcome = self.push(fresh, raw.hold(segment.payload, 0), missing, tally, messages);
         if !outcome.is_other {
             outcome.is_other = self.drain(tally, messages);
         }
@@ -185,7 +202,7 @@ impl Flow {
         &mut self,
         segment: &Segment<'_>,
         sequence: u32,
-        now: Timestamp,
+        raw: &Raw<'_>,
         tally: &mut Tally,
         messages: &mut impl FnMut(&Datagram<'_>) -> Result<Taken, Reason>,
     ) -> Outcome {
@@ -198,9 +215,10 @@ impl Flow {
             return Outcome::of(Err(Reason::TcpRepeated));
         }
         if self.pieces.is_empty() {
-            self.hole_since = now;
+            self.hole_since = raw.now;
         }
-        let piece = Piece { sequence, bytes: segment.payload.into(), missing: segment.missing };
+        let held = raw.hold(segment.payload, 0);
+        let piece = Piece { sequence, bytes: segment.payload.into(), missing: segment.missing, held };
         self.piece_bytes = self.piece_bytes.saturating_add(piece.cost());
         tally.wait();
         let place = self.pieces.partition_point(|other| distance(other.sequence, sequence) >= 0);
@@ -223,7 +241,7 @@ impl Flow {
                 tally.drop(Reason::TcpRepeated, 1);
                 continue;
             }
-            let outcome = self.push(fresh, piece.missing, tally, messages);
+            let outcome = self.push(fresh, piece.held, piece.missing, tally, messages);
             match outcome.frame {
                 // It goes on waiting, as one that is not decided, and has been counted as that.
                 Ok(Taken::Waiting) => tally.waiting = tally.waiting.saturating_sub(1),
@@ -265,12 +283,18 @@ impl Flow {
     fn push(
         &mut self,
         bytes: &[u8],
+        held: Vec<Held>,
         missing: usize,
         tally: &mut Tally,
         messages: &mut impl FnMut(&Datagram<'_>) -> Result<Taken, Reason>,
     ) -> Outcome {
         self.next = self.next.wrapping_add(low(bytes.len()));
         self.framer.push(bytes);
+        let fresh = held.len();
+        self.held.extend(held);
+        let most = self.held.len().saturating_sub(limits::TCP_HELD_FRAMES);
+        self.given_up = self.given_up.saturating_add(u64::try_from(self.held.drain(..most).count()).unwrap_or(0));
+        self.fresh = fresh;
         let mut outcome = self.flush(messages);
         if missing > 0 && !outcome.is_other {
             self.hole(self.next.wrapping_add(low(missing)));
@@ -298,6 +322,7 @@ impl Flow {
     fn flush(&mut self, messages: &mut impl FnMut(&Datagram<'_>) -> Result<Taken, Reason>) -> Outcome {
         let (source, destination, path) = (self.source, self.destination, self.path);
         let mut outcome = Outcome::of(Err(Reason::Empty));
+        let (held, fresh) = (&mut self.held, self.fresh);
         while let Some(frame) = self.framer.next() {
             let transport = match frame.carrier {
                 Carrier::Tcp => Transport::Tcp,
@@ -311,7 +336,12 @@ impl Flow {
                 ip_id: None,
                 transport,
                 payload: frame.bytes,
+                frames: held,
             }));
+            held.drain(..held.len().saturating_sub(fresh));
+        }
+        if self.framer.is_between_messages() {
+            self.held.clear();
         }
         outcome.is_other = self.framer.verdict() == Verdict::Other;
         outcome
@@ -335,6 +365,7 @@ impl Flow {
         } else {
             tally.drop(Reason::Tcp, undecided);
         }
+        self.held.clear();
         let pieces = u64::try_from(self.pieces.len()).unwrap_or(u64::MAX);
         self.pieces.clear();
         self.piece_bytes = 0;

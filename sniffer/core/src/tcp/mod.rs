@@ -9,7 +9,7 @@ use self::flow::Flow;
 use crate::{
     decode::{Datagram, Endpoint, Segment},
     drops::{Reason, Taken, Tally},
-    ingress::aging::Aging,
+    ingress::{Raw, aging::Aging},
     limits, sip,
     time::Timestamp,
 };
@@ -44,6 +44,8 @@ pub struct Tcp {
     limit: usize,
     messages: u64,
     holes: u64,
+    /// Frames that were held and given up before their message was whole.
+    given_up: u64,
 }
 
 /// A direction that begins on these ports in the middle is worth a search for a start line.
@@ -61,6 +63,7 @@ impl Tcp {
             limit,
             messages: 0,
             holes: 0,
+            given_up: 0,
         }
     }
 
@@ -79,6 +82,11 @@ impl Tcp {
         self.holes
     }
 
+    /// Frames that were held and given up before their message was whole.
+    pub fn given_up(&self) -> u64 {
+        self.given_up
+    }
+
     /// When the oldest flow that keeps bytes is to be looked at.
     pub fn deadline(&self) -> Option<Timestamp> {
         self.queue.front().map(|(since, ..)| since.after(limits::TCP_HOLE_AGE))
@@ -91,10 +99,11 @@ impl Tcp {
     pub fn segment(
         &mut self,
         segment: &Segment<'_>,
-        now: Timestamp,
+        raw: &Raw<'_>,
         tally: &mut Tally,
         out: &mut impl FnMut(&Datagram<'_>) -> Result<Taken, Reason>,
     ) -> Result<Taken, Reason> {
+        let now = raw.now;
         let key = Key { source: segment.source, destination: segment.destination };
         let back = Key { source: segment.destination, destination: segment.source };
         // SYN has a number of its own, before the data.
@@ -111,12 +120,13 @@ impl Tcp {
         if let Some(flow) = self.flows.get_mut(&key) {
             let before = flow.bytes();
             let messages = &mut self.messages;
-            let outcome = flow.segment(segment, sequence, now, tally, &mut |datagram| {
+            let outcome = flow.segment(segment, sequence, raw, tally, &mut |datagram| {
                 *messages = messages.saturating_add(1);
                 out(datagram)
             });
             self.bytes = self.bytes.saturating_sub(before).saturating_add(flow.bytes());
             self.holes = self.holes.saturating_add(flow.take_holes());
+            self.given_up = self.given_up.saturating_add(flow.take_given_up());
             self.after(key, outcome.is_other, now, tally, out);
             return outcome.frame;
         }
@@ -145,7 +155,7 @@ impl Tcp {
         }
         self.others.remove(&key);
         self.insert(key, Flow::new(segment, next, from_the_start, now), tally);
-        self.segment(&Segment { syn: false, sequence, ..*segment }, now, tally, out)
+        self.segment(&Segment { syn: false, sequence, ..*segment }, raw, tally, out)
     }
 
     fn insert(&mut self, key: Key, flow: Flow, tally: &mut Tally) {
@@ -190,6 +200,7 @@ impl Tcp {
             out(datagram)
         });
         self.holes = self.holes.saturating_add(flow.take_holes());
+        self.given_up = self.given_up.saturating_add(flow.take_given_up());
         self.others.insert(*key, Other::Ended(flow.next()), |_| ());
     }
 
@@ -254,6 +265,7 @@ impl Tcp {
         });
         flow.ticket = None;
         self.holes = self.holes.saturating_add(flow.take_holes());
+        self.given_up = self.given_up.saturating_add(flow.take_given_up());
         self.bytes = self.bytes.saturating_sub(before).saturating_add(flow.bytes());
     }
 
@@ -280,6 +292,7 @@ impl Tcp {
             // A flow that still keeps something gets another entry.
             flow.ticket = None;
             self.holes = self.holes.saturating_add(flow.take_holes());
+            self.given_up = self.given_up.saturating_add(flow.take_given_up());
             self.bytes = self.bytes.saturating_sub(before).saturating_add(flow.bytes());
             self.after(key, is_other, now, tally, out);
         }

@@ -169,6 +169,12 @@ impl Framer {
         self.buffer.capacity().saturating_add(self.socket.buffered())
     }
 
+    /// Says whether it has no byte of a message that is still to come.
+    #[must_use]
+    pub fn is_between_messages(&self) -> bool {
+        self.start >= self.buffer.len() && self.flush.is_none() && self.socket.is_between_messages()
+    }
+
     /// Bytes of the stream that were neither part of a message nor a keep-alive: what came before the first start line
     /// after a hole, compressed or oversized parts, another protocol.
     #[must_use]

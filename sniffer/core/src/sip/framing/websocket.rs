@@ -132,6 +132,11 @@ impl Socket {
         self.message.capacity()
     }
 
+    /// Says whether no frame and no message is begun.
+    pub(super) fn is_between_messages(&self) -> bool {
+        self.frame.is_none() && self.collecting == Collecting::Nothing
+    }
+
     /// Takes note that the message is handed out: the next call forgets it.
     pub(super) fn deliver(&mut self) {
         self.delivered = true;
