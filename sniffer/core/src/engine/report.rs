@@ -198,9 +198,14 @@ pub(super) fn stream_record(stream: &Stream, codec: Option<(&str, u32)>, directi
     record
 }
 
-/// The streams of one direction taken together.
+/// The streams of one direction taken together: those that may carry speech, where there are any. Video has more packets
+/// and comes in bursts, and would stand for the call.
 fn direction_quality(streams: &[StreamRecord], direction: Direction) -> Option<DirectionQuality> {
-    let mine = || streams.iter().filter(|stream| stream.direction == Some(direction));
+    let has_sound = quality::call::audio(streams, direction).next().is_some();
+    let mine = || {
+        let ours = streams.iter().filter(move |stream| stream.direction == Some(direction));
+        ours.filter(move |stream| !has_sound || !quality::call::is_video(stream))
+    };
     let main = mine().reduce(|best, next| if next.packets > best.packets { next } else { best })?;
     let largest = mine().filter_map(|stream| stream.jitter_ms_max).reduce(f64::max);
     Some(DirectionQuality {
@@ -212,4 +217,40 @@ fn direction_quality(streams: &[StreamRecord], direction: Direction) -> Option<D
         jitter_ms_max: largest.map(single),
         mos: main.mos.map(single),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stream(codec: &str, packets: u64, lost: u64, jitter: f64, mos: Option<f64>) -> StreamRecord {
+        StreamRecord {
+            direction: Some(Direction::CallerToCallee),
+            codec: Some(codec.to_owned()),
+            packets,
+            lost,
+            expected: packets + lost,
+            jitter_ms_mean: Some(jitter),
+            jitter_ms_max: Some(jitter),
+            mos,
+            ..StreamRecord::default()
+        }
+    }
+
+    #[test]
+    fn the_row_of_a_video_call_shows_its_sound() {
+        let streams = [stream("H264", 9000, 90, 25.0, None), stream("PCMA", 1500, 3, 1.5, Some(4.2))];
+        let row = direction_quality(&streams, Direction::CallerToCallee).unwrap();
+        assert_eq!((row.codec.as_deref(), row.mos), (Some("PCMA"), Some(4.2)));
+        assert_eq!((row.packets, row.lost, row.expected), (1500, 3, 1503));
+        assert_eq!((row.jitter_ms_mean, row.jitter_ms_max), (Some(1.5), Some(1.5)));
+    }
+
+    #[test]
+    fn without_sound_the_row_shows_what_there_is() {
+        let streams = [stream("H264", 9000, 90, 25.0, None)];
+        let row = direction_quality(&streams, Direction::CallerToCallee).unwrap();
+        assert_eq!((row.codec.as_deref(), row.packets, row.lost), (Some("H264"), 9000, 90));
+        assert_eq!(direction_quality(&streams, Direction::CalleeToCaller), None);
+    }
 }

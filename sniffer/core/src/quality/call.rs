@@ -58,10 +58,13 @@ fn milliseconds(from: Timestamp, to: Timestamp) -> f64 {
 }
 
 /// The streams of a direction that may carry speech.
-fn audio(streams: &[StreamRecord], direction: Direction) -> impl Iterator<Item = &StreamRecord> {
-    let is_video =
-        |stream: &StreamRecord| stream.codec.as_deref().is_some_and(|name| codec::media(name) == codec::Media::Video);
+pub(crate) fn audio(streams: &[StreamRecord], direction: Direction) -> impl Iterator<Item = &StreamRecord> {
     streams.iter().filter(move |stream| stream.direction == Some(direction) && !is_video(stream))
+}
+
+/// Says whether a stream's codec is one of video.
+pub(crate) fn is_video(stream: &StreamRecord) -> bool {
+    stream.codec.as_deref().is_some_and(|name| codec::media(name) == codec::Media::Video)
 }
 
 /// From the answer to the first packet of the direction that came last; none while one has not come.
