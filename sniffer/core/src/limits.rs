@@ -219,6 +219,9 @@ pub const RESULTS: usize = 32;
 pub const RECENT_LEGS: usize = 32_768;
 /// Different values of correlation headers remembered at once.
 pub const CORRELATION_VALUES: usize = 65_536;
+/// How long a value of a correlation header links to a call that is gone: a caller is put through to the next leg within
+/// some minutes, and a customer's number comes again the next day.
+pub const CORRELATION_VALUE_AGE: Duration = Duration::from_secs(300);
 /// Legs of one group of calls that are renamed when it joins an older one.
 pub const GROUP_LEGS: usize = 64;
 

@@ -133,14 +133,22 @@ impl Correlator {
         self.settings.headers.iter().filter_map(|name| correlating_value(name, message.named(name)?))
     }
 
-    /// The leg that carried this value of a header; from here on this one does where none did.
-    pub fn same_value(&mut self, value: &[u8], leg: Leg, time: Timestamp) -> Option<Leg> {
+    /// A leg that carries this value of a header, and is tracked or was seen a moment ago; from here on this one carries it
+    /// too. A number that comes again hours later is another call's.
+    pub fn same_value(
+        &mut self,
+        value: &[u8],
+        leg: Leg,
+        time: Timestamp,
+        is_tracked: impl Fn(CallSerial) -> bool,
+    ) -> Option<Leg> {
         let hash = self.hasher.hash_one(value);
-        if let Some((_, known)) = self.values.get(hash).last() {
-            return (known.serial != leg.serial).then_some(*known);
-        }
-        self.values.put(time, hash, leg, |_| false);
-        None
+        let recent = back(time, limits::CORRELATION_VALUE_AGE);
+        let others = || self.values.get(hash).filter(|(_, known)| known.serial != leg.serial);
+        let there = others().find(|(_, known)| is_tracked(known.serial));
+        let other = there.or_else(|| others().filter(|&(seen, _)| seen >= recent).last()).map(|(_, known)| *known);
+        self.values.put(time, hash, leg, |known| known.serial == leg.serial);
+        other
     }
 
     /// Takes note that a call was asked to be transferred to a target.

@@ -139,3 +139,31 @@ fn a_leg_that_comes_when_the_first_is_gone_still_carries_its_key() {
     let calls = scene.end().calls;
     assert_eq!(group(&calls, 0), group(&calls, 1));
 }
+
+#[test]
+fn a_header_s_value_links_to_calls_that_are_there_and_not_to_one_of_hours_ago() {
+    let mut scene = Scene::new();
+    let begin = |scene: &mut Scene, call_id: &'static str, from: &'static str, to: &'static str| {
+        scene.leg(call_id, PHONE_TO_SWITCH, from, to);
+        scene.tell("> INVITE 1 a -", "X-CID: 4711\r\n", "");
+    };
+    let hang_up = |scene: &mut Scene| scene.all(&["< 200 1 INVITE a b", "> ACK 1 a b", "> BYE 2 a b"]);
+    begin(&mut scene, "one", "sip:1@a.example", "sip:2@a.example");
+    hang_up(&mut scene);
+    begin(&mut scene, "two", "sip:3@a.example", "sip:4@a.example");
+    scene.say("< 200 1 INVITE a b");
+    scene.wait(60);
+    begin(&mut scene, "three", "sip:5@a.example", "sip:6@a.example");
+    hang_up(&mut scene);
+    scene.leg("two", PHONE_TO_SWITCH, "sip:3@a.example", "sip:4@a.example");
+    scene.say("> BYE 2 a b");
+    scene.wait(3600);
+    begin(&mut scene, "four", "sip:7@a.example", "sip:8@a.example");
+    let calls = scene.end().calls;
+    let of = |call_id: &str| calls.iter().find(|call| call.call_id == call_id).unwrap();
+    let group = |call_id: &str| of(call_id).details.correlation;
+    assert_eq!(group("two"), group("one"));
+    assert_eq!(group("three"), group("one"), "the second is still there");
+    assert_eq!(of("four").details.correlated_by, None, "an hour later");
+    assert_ne!(group("four"), group("one"));
+}

@@ -3,6 +3,7 @@
 use super::Signalling;
 use crate::{
     engine::{
+        CallSerial,
         call::{
             At, refer_target, replaced,
             seen::{self, Sight},
@@ -39,7 +40,11 @@ impl Signalling {
         let values: Vec<_> = self.correlator.header_values(message).collect();
         for value in values {
             let named = self.leg_of(value).filter(|other| other.serial != leg.serial);
-            let other = named.or_else(|| self.correlator.same_value(value, leg, at.time));
+            let Self { correlator, calls, .. } = self;
+            let is_tracked = |serial: CallSerial| {
+                calls.at(serial.place()).and_then(|id| calls.get(id)).is_some_and(|call| call.serial == serial)
+            };
+            let other = named.or_else(|| correlator.same_value(value, leg, at.time, is_tracked));
             if let Some(other) = other {
                 self.join(leg, other, Correlated::Header);
             }
