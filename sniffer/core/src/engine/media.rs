@@ -1,6 +1,9 @@
 //! The media half: RTP packets to streams, and streams to the calls that expect them; RTP that comes before its SDP, and
 //! RTP without any signalling. It knows of a call only its serial and what signalling told it to expect.
 
+mod ending;
+mod expecting;
+mod messages;
 mod places;
 mod rtcp;
 
@@ -11,115 +14,22 @@ use std::{
 
 use foldhash::quality::FixedState;
 
-use self::places::{CallMedia, Calls, Expectation, Rank};
-use super::{CallSerial, Settings, Side, StreamSerial, flows::Flows, report::stream_record};
+pub use self::messages::{Collected, Expect, Learnt, MediaCounters, Output, PacketUse};
+use self::places::{Calls, Expectation, Rank};
+use super::{CallSerial, Settings, StreamSerial, flows::Flows};
 use crate::{
     codec,
     decode::{Datagram, Endpoint},
     drops::{Reason, Taken, Tally},
     limits,
-    record::{Direction, StreamRecord},
-    rtcp::session::Session,
     rtp::{
         self, Header,
         stream::{Stream, StreamKey, Timing},
     },
-    sdp::Media as Announcement,
     slab::{Id, Slab},
     time::Timestamp,
     udptl,
 };
-
-/// What signalling tells media: one side of a call said where it wants its media.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Expect {
-    /// The call.
-    pub call: CallSerial,
-    /// Who receives there.
-    pub side: Side,
-    /// Where, and what is sent.
-    pub media: Announcement,
-    /// The endpoint belongs to this call. False: another call that is alive has it, and only the codecs are of use.
-    pub takes: bool,
-}
-
-/// A place from which a side of a call sends although it announced another: it is behind a NAT, or sends and receives on
-/// different ports. What is sent back to that place belongs to the call too.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Learnt {
-    /// The call.
-    pub call: CallSerial,
-    /// Who sends from there, and so receives there.
-    pub side: Side,
-    /// The place.
-    pub endpoint: Endpoint,
-}
-
-/// What media tells the rest of the engine.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Output {
-    /// Media of a call flows: at most once for each stream and second. The time is cut off to the second, so that it is
-    /// the same however streams are spread over workers.
-    Active {
-        /// The call.
-        call: CallSerial,
-        /// The second of the packet.
-        last: Timestamp,
-    },
-    /// A stream that waited is a call's.
-    Adopted {
-        /// The stream.
-        stream: StreamSerial,
-        /// Its call.
-        call: CallSerial,
-    },
-    /// A side of a call sends from a place that it did not announce.
-    Learnt(Learnt),
-    /// A stream without a call has ended.
-    Stream {
-        /// Its serial.
-        serial: StreamSerial,
-        /// The stream.
-        record: Box<StreamRecord>,
-    },
-}
-
-/// What media knows of a call that comes to its end.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Collected {
-    /// Its streams, without their Call-ID.
-    pub streams: Vec<StreamRecord>,
-    /// Its packets that found no place: the call's figures are not to be trusted.
-    pub refused: u64,
-    /// What RTCP says of its streams.
-    pub rtcp: Option<Box<Session>>,
-}
-
-/// What is counted of media.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct MediaCounters {
-    /// RTP packets counted into a stream.
-    pub rtp_packets: u64,
-    /// RTCP packets parsed.
-    pub rtcp_packets: u64,
-    /// Packets of fax (T.38 in UDPTL) to or from a place that an SDP announced for it.
-    pub fax_packets: u64,
-    /// Streams begun: of a call, or without signalling where that is switched on.
-    pub streams: u64,
-    /// Streams that waited and were given up early because the table was full.
-    pub evicted_pending: u64,
-}
-
-/// Whose an RTP or RTCP packet was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PacketUse {
-    /// Delivered, or waiting for its SDP.
-    pub taken: Taken,
-    /// The call, where it is known.
-    pub call: Option<CallSerial>,
-    /// The stream; none for RTCP of no stream.
-    pub stream: Option<StreamSerial>,
-}
 
 /// A stream and whom it belongs to.
 #[derive(Debug)]
@@ -324,29 +234,6 @@ impl Media {
         Ok(id)
     }
 
-    /// Takes note of a place from which a side of a call sends. What it announces itself goes before.
-    pub fn learn(&mut self, now: Timestamp, learnt: Learnt) {
-        self.now = now;
-        let Learnt { call, side, endpoint } = learnt;
-        if self.expect_also(
-            endpoint,
-            Expectation { call, side, rank: Rank::Learnt, fax: false },
-            limits::LEARNT_PER_CALL,
-        ) {
-            self.outputs.push_back(Output::Learnt(learnt));
-        }
-    }
-
-    /// Expects media at a place that nobody has, and that the call did not announce; at most `most` of them. What waits
-    /// there is adopted.
-    fn expect_also(&mut self, endpoint: Endpoint, expectation: Expectation, most: usize) -> bool {
-        let expects = self.calls.expect_also(endpoint, expectation, most);
-        if expects && expectation.rank != Rank::Rtcp {
-            self.adopt_pending(endpoint, expectation);
-        }
-        expects
-    }
-
     fn insert(&mut self, key: StreamKey, stream: Stream, owner: Owner) -> Option<Id> {
         let serial = StreamSerial::new(self.begun.saturating_add(1), self.worker);
         let id = self.streams.insert(Tracked { stream, serial, owner })?;
@@ -439,177 +326,11 @@ impl Media {
         pending.min(idle)
     }
 
-    /// Lets go of RTP that has waited long enough, and of streams without signalling that fell silent.
-    pub fn advance(&mut self, now: Timestamp) {
-        self.now = now;
-        while let Some(&id) = self.pending.front() {
-            let waiting = self.streams.get(id).filter(|one| one.owner == PENDING);
-            if waiting.is_some_and(|one| one.stream.first.after(self.settings.timeouts.pending) > now) {
-                break;
-            }
-            self.pending.pop_front();
-            self.release_pending(id, Reason::NoSignalling);
-        }
-        while let Some(&Reverse((time, id))) = self.idle.peek()
-            && time <= now
-        {
-            self.idle.pop();
-            let Some(tracked) = self.streams.get(id) else { continue };
-            let deadline = tracked.stream.last.after(self.settings.timeouts.stream_idle);
-            let longest = tracked.stream.first.after(self.settings.timeouts.stream_longest);
-            if deadline.min(longest) > now {
-                self.idle.push(Reverse((deadline.min(longest), id)));
-            } else {
-                self.end_free(id);
-            }
-        }
-        self.due = self.next_due();
-    }
-
-    fn end_free(&mut self, id: Id) {
-        if self.streams.get(id).is_none_or(|one| one.owner != FREE) {
-            return;
-        }
-        let Some(tracked) = self.forget_stream(id) else { return };
-        self.unlist(id, tracked.stream.key());
-        let known = tracked.stream.main_type().and_then(|main| codec::static_type(main.number()));
-        let record = Box::new(stream_record(&tracked.stream, known, None));
-        self.outputs.push_back(Output::Stream { serial: tracked.serial, record });
-    }
-
     /// Ends the wait of all RTP that waits: there will be no more signalling.
     pub fn finish_pending(&mut self) {
         while let Some(id) = self.pending.pop_front() {
             self.release_pending(id, Reason::NoSignalling);
         }
-    }
-
-    /// Ends all streams without a call, in the order in which they began.
-    pub fn finish(&mut self) {
-        let mut streams: Vec<_> =
-            self.streams.iter().map(|(id, one)| (one.stream.first, one.stream.key(), id)).collect();
-        streams.sort_unstable();
-        for (_, _, id) in streams {
-            self.end_free(id);
-        }
-    }
-
-    /// Expects the media that one side of a call announced, and adopts what has come already.
-    pub fn expect(&mut self, now: Timestamp, expect: Expect) {
-        self.now = now;
-        let Expect { call, side, media, takes } = expect;
-        let (announced, fax) = (media.rtp, media.is_fax());
-        let others = self.other_places(&media);
-        self.calls.announce(call, &media);
-        if takes {
-            let expectation = Expectation { call, side, rank: Rank::Announced, fax };
-            self.take_endpoint(announced, expectation);
-            self.adopt_pending(announced, expectation);
-        }
-        for (endpoint, rank) in others {
-            self.expect_also(endpoint, Expectation { call, side, rank, fax }, limits::CANDIDATES_PER_CALL);
-        }
-        let (calls, streams) = (&self.calls, &mut self.streams);
-        let Some(known) = calls.get(call) else { return };
-        for (id, _) in known.streams() {
-            if let Some(tracked) = streams.get_mut(id) {
-                let destination = tracked.stream.key().destination;
-                tracked.stream.resolve(|payload_type| known.codec(payload_type, destination).map(Timing::of));
-            }
-        }
-    }
-
-    /// Where the media of an announcement may come or go besides the announced place: by ICE, under the other address of
-    /// a host behind a NAT; and its RTCP, where that is neither with the RTP nor at the next port.
-    fn other_places(&self, media: &Announcement) -> Vec<(Endpoint, Rank)> {
-        let aliases = |endpoint: Endpoint| {
-            self.settings.nat_aliases.iter().filter_map(move |&(one, other)| match endpoint.address {
-                address if address == one => Some(Endpoint { address: other, ..endpoint }),
-                address if address == other => Some(Endpoint { address: one, ..endpoint }),
-                _ => None,
-            })
-        };
-        let candidates = media.endpoints(1).filter(|&endpoint| endpoint != media.rtp);
-        let of_rtp = candidates.chain(media.endpoints(1).flat_map(aliases)).map(|place| (place, Rank::Candidate));
-        let next = Endpoint { port: media.rtp.port.saturating_add(1), ..media.rtp };
-        let of_rtcp = media.endpoints(2).filter(|&place| place != media.rtp && place != next);
-        of_rtp.chain(of_rtcp.map(|place| (place, Rank::Rtcp))).collect()
-    }
-
-    /// Gives an endpoint to a call. The same addresses with the same SSRC in the next call are another stream.
-    fn take_endpoint(&mut self, endpoint: Endpoint, expectation: Expectation) {
-        let Some(old) = self.calls.take_endpoint(endpoint, expectation) else { return };
-        if old.rank != Rank::Announced || old.call == expectation.call {
-            return;
-        }
-        let Some(owner) = self.calls.get(old.call) else { return };
-        for (id, _) in owner.streams() {
-            if let Some(key) = self.streams.get(id).map(|one| one.stream.key())
-                && (key.source == endpoint || key.destination == endpoint)
-            {
-                self.flows.remove(&key, id.place());
-            }
-        }
-    }
-
-    /// Gives what waits at an endpoint, or was taken for a stream without a call, to a call: what goes there, and, unless
-    /// the place is only learnt, what comes from there.
-    fn adopt_pending(&mut self, endpoint: Endpoint, expectation: Expectation) {
-        let Expectation { call: serial, side, rank, .. } = expectation;
-        for id in self.pending_at.get(&endpoint).cloned().unwrap_or_default() {
-            let Some(call) = self.calls.get_mut(serial).filter(|call| !call.is_full()) else { return };
-            let Some(tracked) = self.streams.get_mut(id) else { continue };
-            let was_waiting = match tracked.owner {
-                Owner::Call(_) => continue,
-                Owner::Nobody(Nobody::Yet) => true,
-                Owner::Nobody(Nobody::Ever) => false,
-            };
-            let key = tracked.stream.key();
-            if rank == Rank::Learnt && key.destination != endpoint {
-                continue;
-            }
-            let direction: Direction = if key.destination == endpoint { side.receives() } else { side.sends() };
-            let last = tracked.stream.last.second();
-            tracked.owner = Owner::Call(Owned { call: serial, report_at: last.after(limits::ACTIVE_REPORT) });
-            call.add(id, direction);
-            let (stream, packets) = (tracked.serial, tracked.stream.packets());
-            self.outputs.push_back(Output::Adopted { stream, call: serial });
-            self.outputs.push_back(Output::Active { call: serial, last });
-            if was_waiting {
-                self.counters.streams += 1;
-                self.deliver_waiting(packets);
-                self.pending_streams = self.pending_streams.saturating_sub(1);
-            }
-            self.unlist(id, key);
-        }
-    }
-
-    /// The streams of a call as they are.
-    #[must_use]
-    pub fn look(&self, call: CallSerial) -> Collected {
-        self.calls.get(call).map_or_else(Collected::default, |known| self.collected(known))
-    }
-
-    fn collected(&self, known: &CallMedia) -> Collected {
-        let streams = known.streams().filter_map(|(id, direction)| {
-            let stream = &self.streams.get(id)?.stream;
-            let key = stream.key();
-            let codec = stream.main_type().and_then(|main| known.codec(main.number(), key.destination));
-            let mut record = stream_record(stream, codec, Some(direction));
-            record.encryption = known.encryption(key.source, key.destination);
-            Some(record)
-        });
-        Collected { streams: streams.collect(), refused: known.refused.into(), rtcp: known.rtcp.clone() }
-    }
-
-    /// Takes a call out of all tables.
-    pub fn collect(&mut self, call: CallSerial) -> Collected {
-        let Some(known) = self.calls.remove(call) else { return Collected::default() };
-        let collected = self.collected(&known);
-        for (id, _) in known.streams() {
-            self.forget_stream(id);
-        }
-        collected
     }
 
     /// Says whether there is something to tell.

@@ -1,0 +1,90 @@
+//! The end of streams: with their call, or alone.
+
+use std::cmp::Reverse;
+
+use super::{Collected, FREE, Media, Output, PENDING, places::CallMedia};
+use crate::{
+    codec,
+    drops::Reason,
+    engine::{CallSerial, report::stream_record},
+    slab::Id,
+    time::Timestamp,
+};
+
+impl Media {
+    /// Lets go of RTP that has waited long enough, and of streams without signalling that fell silent.
+    pub fn advance(&mut self, now: Timestamp) {
+        self.now = now;
+        while let Some(&id) = self.pending.front() {
+            let waiting = self.streams.get(id).filter(|one| one.owner == PENDING);
+            if waiting.is_some_and(|one| one.stream.first.after(self.settings.timeouts.pending) > now) {
+                break;
+            }
+            self.pending.pop_front();
+            self.release_pending(id, Reason::NoSignalling);
+        }
+        while let Some(&Reverse((time, id))) = self.idle.peek()
+            && time <= now
+        {
+            self.idle.pop();
+            let Some(tracked) = self.streams.get(id) else { continue };
+            let deadline = tracked.stream.last.after(self.settings.timeouts.stream_idle);
+            let longest = tracked.stream.first.after(self.settings.timeouts.stream_longest);
+            if deadline.min(longest) > now {
+                self.idle.push(Reverse((deadline.min(longest), id)));
+            } else {
+                self.end_free(id);
+            }
+        }
+        self.due = self.next_due();
+    }
+
+    fn end_free(&mut self, id: Id) {
+        if self.streams.get(id).is_none_or(|one| one.owner != FREE) {
+            return;
+        }
+        let Some(tracked) = self.forget_stream(id) else { return };
+        self.unlist(id, tracked.stream.key());
+        let known = tracked.stream.main_type().and_then(|main| codec::static_type(main.number()));
+        let record = Box::new(stream_record(&tracked.stream, known, None));
+        self.outputs.push_back(Output::Stream { serial: tracked.serial, record });
+    }
+
+    /// Ends all streams without a call, in the order in which they began.
+    pub fn finish(&mut self) {
+        let mut streams: Vec<_> =
+            self.streams.iter().map(|(id, one)| (one.stream.first, one.stream.key(), id)).collect();
+        streams.sort_unstable();
+        for (_, _, id) in streams {
+            self.end_free(id);
+        }
+    }
+
+    /// The streams of a call as they are.
+    #[must_use]
+    pub fn look(&self, call: CallSerial) -> Collected {
+        self.calls.get(call).map_or_else(Collected::default, |known| self.collected(known))
+    }
+
+    fn collected(&self, known: &CallMedia) -> Collected {
+        let streams = known.streams().filter_map(|(id, direction)| {
+            let stream = &self.streams.get(id)?.stream;
+            let key = stream.key();
+            let codec = stream.main_type().and_then(|main| known.codec(main.number(), key.destination));
+            let mut record = stream_record(stream, codec, Some(direction));
+            record.encryption = known.encryption(key.source, key.destination);
+            Some(record)
+        });
+        Collected { streams: streams.collect(), refused: known.refused.into(), rtcp: known.rtcp.clone() }
+    }
+
+    /// Takes a call out of all tables.
+    pub fn collect(&mut self, call: CallSerial) -> Collected {
+        let Some(known) = self.calls.remove(call) else { return Collected::default() };
+        let collected = self.collected(&known);
+        for (id, _) in known.streams() {
+            self.forget_stream(id);
+        }
+        collected
+    }
+}
