@@ -116,7 +116,8 @@ fn one_way(
         return None;
     }
     let [forth, back] = DIRECTIONS.map(|direction| heard(streams, direction, answered));
-    let end = streams.iter().map(|stream| stream.end).chain(call.end).max()?;
+    // Who goes on sending after the BYE is heard by nobody.
+    let end = call.end.or_else(|| streams.iter().map(|stream| stream.end).max())?;
     let [caller, callee] = DIRECTIONS;
     [(caller, forth, back), (callee, back, forth)].into_iter().find_map(|(direction, mine, other)| {
         if other.sounds < limits::MOS_PACKETS {
@@ -124,9 +125,11 @@ fn one_way(
         }
         let (since, until, longest) = match mine.last {
             None => (answered, end, limits::ONE_WAY_AFTER),
-            Some(last) => {
-                (last.max(answered), other.last?, limits::ONE_WAY_LATER.max(mine.longest_gap.saturating_mul(2)))
-            }
+            Some(last) => (
+                last.max(answered),
+                other.last?.min(end),
+                limits::ONE_WAY_LATER.max(mine.longest_gap.saturating_mul(2)),
+            ),
         };
         let wanted = until.since(since).saturating_sub(quiet(quiets, direction, since, until));
         (until > since && wanted >= longest).then_some((direction, wanted))

@@ -82,6 +82,23 @@ fn a_direction_that_falls_silent_in_mid_call_is_one_way_audio() {
 }
 
 #[test]
+fn a_phone_that_goes_on_sending_after_the_bye_makes_no_call_one_way() {
+    let streams = |end: i64| {
+        vec![
+            StreamRecord { end: at(end), ..stream(CallerToCallee, 5100, 3000) },
+            StreamRecord { end: at(64_990), ..stream(CalleeToCaller, 5100, 3000) },
+        ]
+    };
+    assert_eq!(judged_with(None, call(60), streams(90_000)), None);
+    assert_eq!(
+        judged_with(None, CallRecord { end: None, ..call(60) }, streams(90_000)).map(|one| one.0),
+        Some(CalleeToCaller)
+    );
+    let alone = vec![StreamRecord { end: at(30_000), ..stream(CallerToCallee, 5100, 1000) }];
+    assert_eq!(judged_with(None, call(2), alone), None, "two seconds");
+}
+
+#[test]
 fn a_direction_without_packets_or_with_comfort_noise_only_is_one_way_audio() {
     let caller = || stream(CallerToCallee, 5100, 500);
     assert_eq!(judged(call(10), vec![caller()]).0, Some(CalleeToCaller));
