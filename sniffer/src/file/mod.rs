@@ -161,6 +161,16 @@ impl<R: Read> Source<R> {
         Ok(self.buffer.get(from..self.from))
     }
 
+    /// Passes over bytes, however many they are.
+    fn pass(&mut self, mut length: usize) -> Result<(), FileError> {
+        while length > 0 {
+            let piece = length.min(limits::FILE_BUFFER);
+            self.take(piece)?;
+            length = length.saturating_sub(piece);
+        }
+        Ok(())
+    }
+
     /// Reads on until the buffer holds the next `length` bytes. False when the file ends before the first of them.
     #[cold]
     fn fill(&mut self, length: usize) -> Result<bool, FileError> {

@@ -81,7 +81,13 @@ impl PcapNg {
                 continue;
             }
             let kind = self.order.u32(&kind, 0).ok_or(FileError::Cut)?;
-            let body = body_length(self.order.u32(&length, 0).ok_or(FileError::Cut)?, 12)?;
+            let length = self.order.u32(&length, 0).ok_or(FileError::Cut)?;
+            if !matches!(kind, INTERFACE | OLD_PACKET | SIMPLE_PACKET | ENHANCED_PACKET) {
+                // Keys, names and what others have put there may be longer than any packet.
+                source.pass(possible(length, 12)?.saturating_sub(8))?;
+                continue;
+            }
+            let body = body_length(length, 12)?;
             match kind {
                 INTERFACE => {
                     let block = source.take(body.saturating_add(4))?;
@@ -91,12 +97,9 @@ impl PcapNg {
                     }
                     self.interfaces.push(interface);
                 }
-                OLD_PACKET | SIMPLE_PACKET | ENHANCED_PACKET => {
+                _ => {
                     let block = source.take(body.saturating_add(4))?;
                     return self.packet(kind, block.get(..body).unwrap_or_default()).map(Some);
-                }
-                _ => {
-                    source.take(body.saturating_add(4))?;
                 }
             }
         }
@@ -190,8 +193,17 @@ fn interface(order: Order, block: &[u8]) -> Result<Interface, FileError> {
 
 /// Length of a block's body from the block's total length, which counts the type and the length twice.
 fn body_length(total: u32, least: u32) -> Result<usize, FileError> {
-    if total < least || !total.is_multiple_of(4) || size(total) > limits::FILE_BLOCK {
+    let total = possible(total, least)?;
+    if total > limits::FILE_BLOCK {
+        return Err(FileError::Damaged("a block is longer than any packet"));
+    }
+    Ok(total.saturating_sub(12))
+}
+
+/// The length of a whole block, in whole words.
+fn possible(total: u32, least: u32) -> Result<usize, FileError> {
+    if total < least || !total.is_multiple_of(4) {
         return Err(FileError::Damaged("a block's length is not possible"));
     }
-    Ok(size(total).saturating_sub(12))
+    Ok(size(total))
 }

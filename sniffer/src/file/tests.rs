@@ -122,6 +122,23 @@ fn pcapng_times_follow_the_interface_s_resolution_and_offset() {
 }
 
 #[test]
+fn a_block_that_is_not_read_may_be_longer_than_any_packet_and_one_that_is_cut_is_named() {
+    // The secrets of a whole day: type 10 (draft-ietf-opsawg-pcapng, decryption secrets block).
+    let secrets = block(false, 10, &vec![b'x'; 5 << 20]);
+    let whole = pcapng(false, &[], 7);
+    let (expected, error) = read(&whole);
+    assert!(!expected.is_empty() && error.is_none());
+    // The section's header has 28 octets here.
+    let long = [&whole[..28], &secrets, &whole[28..]].concat();
+    let (packets, error) = read(&long);
+    assert!(error.is_none() && packets == expected, "{error:?}");
+    let (packets, error) = read(&long[..3 << 20]);
+    assert!(packets.is_empty() && matches!(error, Some(FileError::Cut)), "{error:?}");
+    let packet_beyond_all = block(false, 6, &vec![0; 2 << 20]);
+    assert!(matches!(read(&[&whole[..], &packet_beyond_all].concat()).1, Some(FileError::Damaged(_))));
+}
+
+#[test]
 fn a_packet_of_an_interface_that_is_not_there_is_damage() {
     let mut bytes = pcapng(false, &[], 0);
     let at = bytes.len() - (20 + 8 + 4);
