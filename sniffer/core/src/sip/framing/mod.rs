@@ -56,6 +56,8 @@ pub struct Framer {
     /// Bytes passed over in search of a message since the last one.
     passed: usize,
     skipped: u64,
+    /// So many bytes from `start` on hold no empty line, as far as a search knows.
+    without_end: usize,
 }
 
 /// What one step of the framer found.
@@ -89,6 +91,7 @@ impl Framer {
             flush: None,
             passed: 0,
             skipped: 0,
+            without_end: 0,
         }
     }
 
@@ -118,6 +121,7 @@ impl Framer {
         if self.mode == Mode::FlushSocket {
             return;
         }
+        self.without_end = 0;
         let waits = matches!(self.mode, Mode::Body { .. } | Mode::Unbounded { .. });
         if waits {
             self.flush = Some(self.buffer.len());
@@ -220,7 +224,7 @@ impl Framer {
         let left = self.buffer.len().saturating_sub(self.start);
         self.skip(left);
         self.buffer = Vec::new();
-        self.start = 0;
+        (self.start, self.without_end) = (0, 0);
         self.socket = Socket::default();
     }
 

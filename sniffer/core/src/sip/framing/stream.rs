@@ -64,6 +64,7 @@ impl Framer {
     /// Is done with so many bytes.
     pub(super) fn consume(&mut self, bytes: usize) {
         self.start = self.start.saturating_add(bytes).min(self.buffer.len());
+        self.without_end = self.without_end.saturating_sub(bytes);
     }
 
     fn boundary(&mut self) -> Step {
@@ -194,14 +195,19 @@ impl Framer {
                 }
                 Candidate::No => {}
             },
-            Some(_) if line_begins => match message_begins(rest) {
-                Candidate::Incomplete => return Step::Wait,
-                Candidate::Message => {
-                    self.mode = Mode::Head { searched: 0 };
-                    return Step::Again;
+            Some(_) if line_begins => {
+                let mut without_end = self.without_end;
+                let candidate = message_begins(rest, &mut without_end);
+                self.without_end = without_end;
+                match candidate {
+                    Candidate::Incomplete => return Step::Wait,
+                    Candidate::Message => {
+                        self.mode = Mode::Head { searched: 0 };
+                        return Step::Again;
+                    }
+                    Candidate::No => {}
                 }
-                Candidate::No => {}
-            },
+            }
             Some(_) => {}
         }
         self.pass_line()
@@ -250,7 +256,8 @@ impl Framer {
 
 /// Says whether a message of a known method begins here whose head holds what is mandatory. A start line alone does not
 /// suffice in the middle of a stream: bodies quote messages (message/sipfrag), and a hole may leave half of a method.
-fn message_begins(rest: &[u8]) -> Candidate {
+/// `without_end` is how far no empty line was found before: a stream of nothing but start lines is searched once.
+fn message_begins(rest: &[u8], without_end: &mut usize) -> Candidate {
     match begins_like_message(rest) {
         Some(true) => {}
         Some(false) => return Candidate::No,
@@ -259,10 +266,16 @@ fn message_begins(rest: &[u8]) -> Candidate {
     let line = memchr(b'\n', rest).and_then(|end| rest.get(..end));
     match line {
         None if rest.len() <= limits::SIP_HEADER_BYTES && could_begin(rest) => Candidate::Incomplete,
-        Some(line) if is_start(line) => match head_end(rest, 0) {
-            Some(end) if rest.get(..end).is_some_and(|head| parse(head).is_ok()) => Candidate::Message,
-            None if rest.len() <= limits::SIP_HEAD_BYTES => Candidate::Incomplete,
-            _ => Candidate::No,
+        Some(line) if is_start(line) => match head_end(rest, *without_end) {
+            Some(end) => {
+                *without_end = resume(end);
+                let head = rest.get(..end).filter(|head| head.len() <= limits::SIP_HEAD_BYTES);
+                if head.is_some_and(|head| parse(head).is_ok()) { Candidate::Message } else { Candidate::No }
+            }
+            None => {
+                *without_end = resume(rest.len());
+                if rest.len() <= limits::SIP_HEAD_BYTES { Candidate::Incomplete } else { Candidate::No }
+            }
         },
         _ => Candidate::No,
     }

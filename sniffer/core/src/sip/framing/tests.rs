@@ -379,3 +379,22 @@ fn no_bytes_with_no_holes_upset_the_framer_and_cuts_do_not_matter() {
     }
     assert!(found > 500, "{found}");
 }
+
+#[test]
+fn a_stream_of_nothing_but_start_lines_takes_no_quadratic_time() {
+    // Each line may begin a message whose head ends far away, or nowhere: looked for from each of them anew it would be
+    // four thousand times the stream.
+    let lines = "INVITE sip:x SIP/2.0\r\n".repeat(100_000);
+    let mut framer = Framer::new();
+    framer.push(OPTIONS.as_bytes());
+    framer.push(b"Content-Length: 0\r\n\r\n");
+    assert_eq!(drain(&mut framer).len(), 1);
+    framer.hole();
+    for piece in lines.as_bytes().chunks(40) {
+        framer.push(piece);
+        assert_eq!(drain(&mut framer), []);
+    }
+    assert!(framer.buffered() <= 4 * limits::SIP_STREAM_BYTES);
+    framer.push(format!("\r\n{}", message(7, "Content-Length:", "")).as_bytes());
+    assert_eq!(drain(&mut framer).len(), 1, "what follows is found");
+}
