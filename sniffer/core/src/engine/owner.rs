@@ -195,6 +195,8 @@ impl Owner {
             let datagram = frame.datagram();
             // The worker has parsed it: it is a message.
             let Ok(message) = sip::parse(datagram.payload) else { continue };
+            // What had fallen silent before this message is not woken by it.
+            self.advance(frame.time);
             let owner = self.message(frame.time, &datagram, &message);
             seen(
                 &frame,
