@@ -13,4 +13,5 @@ pub mod packets;
 pub mod read;
 pub mod retention;
 pub mod run;
+mod seed;
 pub mod store;

@@ -55,7 +55,8 @@ pub fn run(options: &Options, output: impl Write) -> Result<ExitCode> {
     let layout = Layout { block: limits::RING_BLOCK, blocks: limits::RING_BLOCKS, wait: limits::RING_BLOCK_WAIT };
     let ring = Ring::open(&options.interface, layout, None).map_err(|error| explain(&options.interface, error))?;
     caps_drop();
-    let settings = Settings { rtp_without_sip: options.rtp_without_sip, hash_seed: seed(), ..Settings::default() };
+    let settings =
+        Settings { rtp_without_sip: options.rtp_without_sip, hash_seed: crate::seed::random(), ..Settings::default() };
     let is_screen = !options.json && io::stdout().is_terminal();
     let mut live = Live {
         interface: &options.interface,
@@ -93,14 +94,6 @@ fn stop_by_signal() -> Result<Arc<AtomicBool>> {
     };
     thread::Builder::new().name("signals".into()).spawn(wait).context("start the thread that waits for signals")?;
     Ok(stop)
-}
-
-/// The table's hash must not be known to who sends packets: the start's nanoseconds and this process's place in memory
-/// are not.
-fn seed() -> u64 {
-    let place = Box::new(0_u8);
-    let here = u64::try_from(std::ptr::from_ref(place.as_ref()).addr()).unwrap_or(0);
-    now().as_nanos().cast_unsigned() ^ here.rotate_left(32)
 }
 
 fn explain(interface: &str, error: CaptureError) -> anyhow::Error {

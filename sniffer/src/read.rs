@@ -62,6 +62,7 @@ pub fn run(options: &Options, output: impl Write) -> Result<ExitCode> {
     let mut engine = Engine::new(Settings {
         rtp_without_sip: options.rtp_without_sip,
         holds_frames: options.store.is_some(),
+        hash_seed: crate::seed::random(),
         ..Settings::default()
     });
     let mut printer = Printer::new(output, options.json);

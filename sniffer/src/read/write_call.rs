@@ -66,7 +66,12 @@ fn each_frame(
     mut take: impl FnMut(&mut Engine, u64, Option<&Packet<'_>>, FrameUse) -> Result<()>,
 ) -> Result<ExitCode> {
     // Serials depend on the traffic alone: the second engine gives the same ones.
-    let mut engine = Engine::new(Settings { rtp_without_sip: true, holds_frames: true, ..Settings::default() });
+    let mut engine = Engine::new(Settings {
+        rtp_without_sip: true,
+        holds_frames: true,
+        hash_seed: crate::seed::random(),
+        ..Settings::default()
+    });
     let (mut number, mut code) = (0_u64, ExitCode::SUCCESS);
     for path in files {
         let mut file = super::open(path)?;

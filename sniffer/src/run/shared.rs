@@ -53,11 +53,8 @@ impl Shared {
     /// Begins with everything at zero.
     #[must_use]
     pub fn new(config: &Config, now: Timestamp, sinks: Arc<Sinks>) -> Self {
-        // The hash seed is only to be unknown to who sends packets: the start's nanoseconds and this process's place in
-        // memory are.
-        let here = std::ptr::from_ref(config).addr();
-        let hash_seed = now.as_nanos().cast_unsigned() ^ u64::try_from(here).unwrap_or(0).rotate_left(32);
-        let settings = Settings { hash_seed, holds_frames: sinks.packets().is_some(), ..config.engine() };
+        let settings =
+            Settings { hash_seed: crate::seed::random(), holds_frames: sinks.packets().is_some(), ..config.engine() };
         let ports = config.ports.iter().map(|name| PortCounters {
             name: name.clone(),
             state: PortState::Down,
