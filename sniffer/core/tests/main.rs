@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests fail by panicking, like the tests")]
 
 mod flood;
+mod floods;
 mod held;
 mod memory;
 mod scene;
