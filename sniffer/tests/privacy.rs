@@ -1,7 +1,15 @@
 //! No log line names who called whom: numbers, SIP URIs, Call-IDs and addresses of the traffic stay out of it, at every
 //! level of logging.
 
-use std::{collections::BTreeSet, fs, path::Path, process::Stdio, time::Duration};
+use std::{
+    collections::BTreeSet,
+    fs,
+    io::{Read, Write},
+    os::unix::net::UnixStream,
+    path::Path,
+    process::Stdio,
+    time::Duration,
+};
 
 use serde_json::Value;
 use traffic::{CallPlan, Carriage, Link, Outcome, Plan, Tunnel, write_pcap};
@@ -103,32 +111,75 @@ fn reading_real_captures_logs_nobody() {
     }
 }
 
-#[test]
-fn the_daemon_logs_nobody() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = invented(folder.path());
-    let (records, _) = read(&file);
-    let config = folder.path().join("config.json");
-    let settings = serde_json::json!({
-        "ports": [], "store": folder.path().join("store"), "socket": folder.path().join("query.sock"),
-        "rtp_without_sip": true,
-    });
+/// Runs the daemon over a file with everything logged, asks it this and that meanwhile, and gives its answers and its log.
+fn daemon(folder: &Path, file: &Path, store: &Path) -> (Vec<String>, String) {
+    let (config, socket) = (folder.join("config.json"), folder.join("query.sock"));
+    let settings = serde_json::json!({ "ports": [], "store": store, "socket": socket, "rtp_without_sip": true });
     fs::write(&config, settings.to_string()).unwrap();
     let child = sniffer(&["run", "--config"])
         .arg(&config)
         .arg("--replay")
-        .arg(&file)
+        .arg(file)
         .env("RUST_LOG", "trace")
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
     // The traffic takes a second and a half, in real time; the store writes after each second.
-    std::thread::sleep(Duration::from_secs(5));
+    std::thread::sleep(Duration::from_secs(4));
+    let answers: Vec<String> = QUESTIONS.iter().map(|question| ask(&socket, question)).collect();
+    assert!(answers[1..].iter().all(|answer| answer.contains("error")), "{answers:?}");
+    // One who leaves in the middle of his question, and one whose question is longer than any.
+    for beginning in [&[0, 0, 0, 50, b'"', b'+'][..], &[0xff; 8]] {
+        UnixStream::connect(&socket).unwrap().write_all(beginning).unwrap();
+    }
+    std::thread::sleep(Duration::from_secs(1));
     let process = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
     nix::sys::signal::kill(process, nix::sys::signal::Signal::SIGTERM).unwrap();
     let output = child.wait_with_output().unwrap();
     let log = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success() && log.contains("Capturing"), "{log}");
+    (answers, log)
+}
+
+/// A search that is in order, and questions that are not; all of them name somebody.
+const QUESTIONS: [&str; 4] = [
+    r#"{"search":{"filter":{"number":{"text":"+351215550000","how":"exact"}},"limit":5}}"#,
+    r#"{"search":{"filter":{"number":"+351215550000"},"limit":5}}"#,
+    r#"{"+351215550000":{"sip:+351215550000@192.0.2.10":1}}"#,
+    r#"{"call":{"id":"+351215550000"}}"#,
+];
+
+fn ask(socket: &Path, question: &str) -> String {
+    let mut stream = UnixStream::connect(socket).unwrap();
+    stream.write_all(&u32::try_from(question.len()).unwrap().to_be_bytes()).unwrap();
+    stream.write_all(question.as_bytes()).unwrap();
+    let mut length = [0; 4];
+    stream.read_exact(&mut length).unwrap();
+    let mut answer = vec![0; usize::try_from(u32::from_be_bytes(length)).unwrap()];
+    stream.read_exact(&mut answer).unwrap();
+    String::from_utf8(answer).unwrap()
+}
+
+#[test]
+fn the_daemon_logs_nobody_and_not_what_it_is_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = invented(folder.path());
+    let (records, _) = read(&file);
+    let (answers, log) = daemon(folder.path(), &file, &folder.path().join("store"));
+    assert!(answers[0].contains("+351215550000"), "the search finds a call: {answers:?}");
+    assert_eq!(leak(&log, &secrets(&records)), None, "{log}");
+}
+
+#[test]
+fn a_daemon_whose_store_cannot_be_used_logs_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = invented(folder.path());
+    let (records, _) = read(&file);
+    // A file where the folder should be: calls, packets and archive all fail.
+    let store = folder.path().join("store");
+    fs::write(&store, "no folder").unwrap();
+    let (_, log) = daemon(folder.path(), &file, &store);
+    assert!(log.contains("Calls are not being kept"), "{log}");
     assert_eq!(leak(&log, &secrets(&records)), None, "{log}");
 }
 
