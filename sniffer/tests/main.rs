@@ -1,6 +1,7 @@
 //! The sniffer from the outside: captures against their oracles, the schema, hostile input, and the running daemon.
 #![expect(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::indexing_slicing,
     clippy::as_conversions,
     clippy::wildcard_enum_match_arm,

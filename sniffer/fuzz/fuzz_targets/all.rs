@@ -1,27 +1,10 @@
-//! All targets in one program, so that there is one to build: CALLWARD_FUZZ names the one to run.
+//! All targets.
 #![no_main]
 
+mod program;
 #[path = "../targets/mod.rs"]
 mod targets;
 
-use targets::Target;
-
-fn all() -> impl Iterator<Item = &'static (&'static str, Target)> {
-    targets::core::ALL.iter().chain(targets::files::ALL)
-}
-
-use std::sync::OnceLock;
-
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
-    static TARGET: OnceLock<Target> = OnceLock::new();
-    let target = TARGET.get_or_init(|| {
-        let name = std::env::var("CALLWARD_FUZZ").unwrap_or_default();
-        match all().find(|(known, _)| *known == name) {
-            Some((_, target)) => *target,
-            None => {
-                panic!("CALLWARD_FUZZ is {name:?}; there are {:?}", all().map(|(name, _)| *name).collect::<Vec<_>>())
-            }
-        }
-    });
-    target(data);
+    (program::target(&targets::all()).run)(data);
 });

@@ -4,7 +4,13 @@
 //! each.
 
 pub mod core;
-pub mod files;
+pub mod seeds;
+pub mod shell;
+mod target;
 
-/// A target.
-pub type Target = fn(&[u8]);
+pub use self::{seeds::Material, target::Target};
+
+/// All targets.
+pub fn all() -> Vec<Target> {
+    [core::ALL, shell::ALL].concat()
+}

@@ -1,53 +1,34 @@
 //! The targets of `sniffer-core`: pure code, quick to build for the fuzzer.
 
+mod dialogs;
 mod engine;
+mod ingress;
+mod input;
+mod media;
+mod messages;
+mod packets;
 mod parsers;
+mod records;
+mod run;
+mod workers;
 
-use super::Target;
+pub use self::{
+    dialogs::script,
+    input::Input,
+    run::{BEGIN, small},
+};
+use super::{Material, Target, seeds};
 
-/// All of them by name.
-pub const ALL: &[(&str, Target)] = &[
-    ("decode", parsers::decode),
-    ("sip", parsers::sip),
-    ("framing", parsers::framing),
-    ("websocket", parsers::websocket),
-    ("sdp", parsers::sdp),
-    ("rtp", parsers::rtp),
-    ("rtcp", parsers::rtcp),
-    ("query", parsers::query),
-    ("fragments", engine::fragments),
-    ("tcp", engine::tcp),
-    ("engine", engine::engine),
+/// All of them.
+pub const ALL: &[Target] = &[
+    Target { name: "decode", run: parsers::decode, seeds: |material| seeds::prefixed(&[1], material.frames.clone()) },
+    Target { name: "sip", run: parsers::sip, seeds: Material::sip },
+    Target { name: "sdp", run: parsers::sdp, seeds: Material::sdp },
+    Target { name: "framing", run: parsers::framing, seeds: Material::framing },
+    Target { name: "media", run: media::media, seeds: Material::media },
+    Target { name: "ingress", run: ingress::ingress, seeds: Material::ingress },
+    Target { name: "engine", run: engine::engine, seeds: Material::engine },
+    Target { name: "dialogs", run: dialogs::dialogs, seeds: |_| seeds::scripts() },
+    Target { name: "workers", run: workers::workers, seeds: |_| seeds::scripts() },
+    Target { name: "query", run: parsers::query, seeds: |_| seeds::queries() },
 ];
-
-/// Input taken apart into numbers and bytes; at its end there are zeroes.
-pub struct Input<'a>(&'a [u8]);
-
-impl<'a> Input<'a> {
-    pub fn new(data: &'a [u8]) -> Self {
-        Self(data)
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    pub fn byte(&mut self) -> u8 {
-        self.bytes(1).first().copied().unwrap_or(0)
-    }
-
-    pub fn word(&mut self) -> u16 {
-        u16::from_be_bytes([self.byte(), self.byte()])
-    }
-
-    /// At most so many bytes.
-    pub fn bytes(&mut self, length: usize) -> &'a [u8] {
-        let (taken, rest) = self.0.split_at(length.min(self.0.len()));
-        self.0 = rest;
-        taken
-    }
-
-    pub fn rest(&mut self) -> &'a [u8] {
-        std::mem::take(&mut self.0)
-    }
-}

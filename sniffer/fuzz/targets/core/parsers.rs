@@ -6,11 +6,11 @@ use sniffer_core::{
     decode::{self, Found, LinkType},
     limits,
     query::{self, Request, Response},
-    rtcp, rtp, sdp,
+    sdp,
     sip::{self, Header, NameAddr, framing::Framer},
 };
 
-use super::Input;
+use super::input::Input;
 
 /// The link types that are decoded.
 pub fn link_type(number: u8) -> LinkType {
@@ -104,25 +104,22 @@ fn address(value: &[u8]) {
     }
 }
 
-/// A stream of SIP in pieces of any size. Without holes, the pieces do not matter.
+/// A stream of SIP in pieces of any size. Without holes, the pieces do not matter. The first byte says whether it begins
+/// with the upgrade to a WebSocket, of one side or the other.
 pub fn framing(data: &[u8]) {
     let mut input = Input::new(data);
     let shape = input.byte();
     let sizes: Vec<usize> = (0..4).map(|_| usize::from(input.byte()) + 1).collect();
-    pieces(&sizes, shape, input.rest());
-}
-
-/// The same over a WebSocket: behind an upgrade in the direction that the first byte says.
-pub fn websocket(data: &[u8]) {
-    let mut input = Input::new(data);
-    let shape = input.byte();
-    let sizes: Vec<usize> = (0..4).map(|_| usize::from(input.byte()) + 1).collect();
-    let upgrade: &[u8] = if shape & 2 == 0 {
-        b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZQ==\r\n\
-          Sec-WebSocket-Protocol: sip\r\nSec-WebSocket-Version: 13\r\n\r\n"
-    } else {
-        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-          Sec-WebSocket-Protocol: sip\r\nSec-WebSocket-Accept: x\r\n\r\n"
+    let upgrade: &[u8] = match shape >> 1 & 3 {
+        2 => {
+            b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZQ==\r\n\
+              Sec-WebSocket-Protocol: sip\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        }
+        3 => {
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+              Sec-WebSocket-Protocol: sip\r\nSec-WebSocket-Accept: x\r\n\r\n"
+        }
+        _ => b"",
     };
     pieces(&sizes, shape, &[upgrade, input.rest()].concat());
 }
@@ -174,21 +171,6 @@ pub fn sdp(data: &[u8]) {
             assert!(media.endpoints(component).count() <= limits::SDP_LINES, "endpoints");
         }
     }
-}
-
-/// RTP headers.
-pub fn rtp(data: &[u8]) {
-    black_box(rtp::has_version_2(data));
-    if rtp::parse(data).is_some() {
-        let length = rtp::header_length(data);
-        assert!((12..=data.len()).contains(&length), "a header of {length} in {} bytes", data.len());
-    }
-}
-
-/// RTCP and its extended reports.
-pub fn rtcp(data: &[u8]) {
-    black_box(rtcp::has_rtcp_type(data));
-    black_box(rtcp::parse(data).is_ok());
 }
 
 /// The query protocol: what is understood means the same when it is written and read again.
