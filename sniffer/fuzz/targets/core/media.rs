@@ -42,7 +42,8 @@ fn packet(data: &[u8]) {
     black_box((rtcp::parse(data).is_ok(), udptl::parse(data).is_some()));
     let place = |port| Endpoint { address: WAY.0, port };
     let (source, destination, transport) = (place(4000), place(4002), Transport::Udp);
-    let datagram = Datagram { source, destination, vlan: None, dscp: 0, ip_id: None, transport, payload: data };
+    let datagram =
+        Datagram { source, destination, vlan: None, dscp: 0, ip_id: None, transport, payload: data, frames: &[] };
     black_box(classify::classify(&datagram).is_ok());
 }
 

@@ -32,7 +32,15 @@ struct Seen {
 /// Settings whose tables are soon full.
 pub fn small() -> Settings {
     let mut settings = Settings { rtp_without_sip: true, ..Settings::default() };
-    settings.tables = Tables { calls: 12, registrations: 6, streams: 40, pending: 10, reassembly_bytes: 64 * 1024 };
+    settings.tables = Tables {
+        calls: 12,
+        registrations: 6,
+        subscriptions: 6,
+        exchanges: 6,
+        streams: 40,
+        pending: 10,
+        reassembly_bytes: 64 * 1024,
+    };
     settings
 }
 
