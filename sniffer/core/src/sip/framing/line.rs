@@ -18,7 +18,7 @@ pub(super) fn could_begin(bytes: &[u8]) -> bool {
         return true;
     }
     match bytes.iter().position(|&byte| !is_token_byte(byte)) {
-        Some(end) => end > 0 && bytes.get(end) == Some(&b' '),
+        Some(end) => (1..=LONGEST_METHOD).contains(&end) && bytes.get(end) == Some(&b' '),
         None => bytes.len() <= LONGEST_METHOD,
     }
 }

@@ -398,3 +398,13 @@ fn a_stream_of_nothing_but_start_lines_takes_no_quadratic_time() {
     framer.push(format!("\r\n{}", message(7, "Content-Length:", "")).as_bytes());
     assert_eq!(drain(&mut framer).len(), 1, "what follows is found");
 }
+
+#[test]
+fn a_method_that_is_too_long_is_none_in_pieces_and_in_one() {
+    let text = OPTIONS.replace("OPTIONS sip", &format!("{} sip", "M".repeat(65)));
+    for sizes in [[1], [70], [1000]] {
+        let mut framer = Framer::new();
+        assert_eq!(framed(&mut framer, format!("{text}Content-Length: 0\r\n\r\n").as_bytes(), &sizes), [], "{sizes:?}");
+        assert_eq!(framer.verdict(), Verdict::Other, "{sizes:?}");
+    }
+}
