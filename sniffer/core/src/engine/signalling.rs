@@ -4,14 +4,13 @@
 mod calls;
 mod links;
 mod others;
+mod timers;
 
-use std::{
-    cmp::Reverse,
-    collections::{BinaryHeap, VecDeque},
-};
+use std::collections::VecDeque;
 
 use foldhash::quality::FixedState;
 
+use self::timers::{Timer, Timers};
 use super::{
     CallSerial, Expect, Settings,
     call::{At, Call, Quiet},
@@ -88,14 +87,6 @@ pub struct SignallingCounters {
     pub methods: Methods,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Timer {
-    Call(Id),
-    Registration(Id),
-    Subscription(Id),
-    Exchange(Id),
-}
-
 /// See the module's text.
 #[derive(Debug)]
 pub struct Signalling {
@@ -119,7 +110,7 @@ pub struct Signalling {
     hasher: FixedState,
     /// Calls that are still to be ended since [`Signalling::finish_calls`].
     finishing: VecDeque<Id>,
-    timers: BinaryHeap<Reverse<(Timestamp, Timer)>>,
+    timers: Timers,
     actions: VecDeque<Action>,
     counters: SignallingCounters,
 }
@@ -148,7 +139,7 @@ impl Signalling {
             endpoints: Index::default(),
             hasher: FixedState::with_seed(settings.hash_seed),
             finishing: VecDeque::new(),
-            timers: BinaryHeap::new(),
+            timers: Timers::default(),
             actions: VecDeque::new(),
             counters: SignallingCounters::default(),
         }
@@ -197,16 +188,13 @@ impl Signalling {
     #[must_use]
     #[inline]
     pub fn due(&self) -> Timestamp {
-        self.timers.peek().map_or(Timestamp::NEVER, |&Reverse((time, _))| time)
+        self.timers.due()
     }
 
     /// Gives up what has been silent for too long.
     pub fn advance(&mut self, now: Timestamp) {
         self.now = now;
-        while let Some(&Reverse((time, timer))) = self.timers.peek()
-            && time <= now
-        {
-            self.timers.pop();
+        while let Some((time, timer)) = self.timers.take(now) {
             match timer {
                 Timer::Call(id) => self.call_timer(id, time),
                 Timer::Registration(id) => self.registration_timer(id),

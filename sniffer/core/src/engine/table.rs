@@ -135,7 +135,6 @@ impl<T: Keyed> Table<T> {
     }
 
     /// How many entries there are.
-    #[cfg(test)]
     pub fn len(&self) -> usize {
         self.entries.len()
     }

@@ -1,8 +1,8 @@
 //! Calls: their messages, their media endpoints and their timers.
 
-use std::{cmp::Reverse, hash::BuildHasher};
+use std::hash::BuildHasher;
 
-use super::{Action, Signalling, Timer, closed};
+use super::{Action, Signalling, closed, timers::Timer};
 use crate::{
     decode::Endpoint,
     engine::{
@@ -176,7 +176,7 @@ impl Signalling {
         let deadline = call.deadline(&self.settings.timeouts);
         if call.timer.is_none_or(|timer| deadline < timer) {
             call.timer = Some(deadline);
-            self.timers.push(Reverse((deadline, Timer::Call(id))));
+            self.set_timer(deadline, Timer::Call(id));
         }
     }
 

@@ -1,8 +1,6 @@
 //! Registrations, subscriptions and exchanges: their tables and timers.
 
-use std::cmp::Reverse;
-
-use super::{Action, Signalling, Timer};
+use super::{Action, Signalling, timers::Timer};
 use crate::{
     engine::{
         call::At,
@@ -44,7 +42,7 @@ impl Signalling {
         let registration = Registration::new(key, message, at);
         let deadline = registration.deadline(&self.settings.timeouts);
         let id = self.registrations.add(registration)?;
-        self.timers.push(Reverse((deadline, Timer::Registration(id))));
+        self.set_timer(deadline, Timer::Registration(id));
         Some(id)
     }
 
@@ -52,7 +50,7 @@ impl Signalling {
         let Some(registration) = self.registrations.get(id) else { return };
         let deadline = registration.deadline(&self.settings.timeouts);
         if deadline > self.now {
-            self.timers.push(Reverse((deadline, Timer::Registration(id))));
+            self.set_timer(deadline, Timer::Registration(id));
         } else if let Some(registration) = self.registrations.remove(id) {
             self.actions.push_back(Action::Registration(Box::new(registration.record(self.now))));
         }
@@ -84,7 +82,7 @@ impl Signalling {
         let subscription = Subscription::new(message, at);
         let deadline = subscription.deadline(self.settings.timeouts.registration_idle);
         let id = self.subscriptions.add(subscription)?;
-        self.timers.push(Reverse((deadline, Timer::Subscription(id))));
+        self.set_timer(deadline, Timer::Subscription(id));
         Some(id)
     }
 
@@ -92,7 +90,7 @@ impl Signalling {
         let Some(subscription) = self.subscriptions.get(id) else { return };
         let deadline = subscription.deadline(self.settings.timeouts.registration_idle);
         if deadline > self.now {
-            self.timers.push(Reverse((deadline, Timer::Subscription(id))));
+            self.set_timer(deadline, Timer::Subscription(id));
         } else if let Some(subscription) = self.subscriptions.remove(id) {
             self.actions.push_back(Action::Subscription(Box::new(subscription.record(self.now))));
         }
@@ -105,7 +103,7 @@ impl Signalling {
         let exchange = Exchange::new(key, message, at);
         let deadline = exchange.deadline();
         let id = self.exchanges.add(exchange)?;
-        self.timers.push(Reverse((deadline, Timer::Exchange(id))));
+        self.set_timer(deadline, Timer::Exchange(id));
         Some(id)
     }
 
@@ -113,7 +111,7 @@ impl Signalling {
         let Some(exchange) = self.exchanges.get(id) else { return };
         let deadline = exchange.deadline();
         if deadline > self.now {
-            self.timers.push(Reverse((deadline, Timer::Exchange(id))));
+            self.set_timer(deadline, Timer::Exchange(id));
         } else if let Some(exchange) = self.exchanges.remove(id) {
             self.actions.push_back(Action::Exchange(Box::new(exchange.record())));
         }
