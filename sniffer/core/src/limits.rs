@@ -43,6 +43,12 @@ pub const WORKER_WAIT: Duration = Duration::from_millis(500);
 /// RTP streams that wait for the SDP which announces them. Oldest out: under a flood of random UDP the table turns over
 /// quickly, which shortens the wait and never grows.
 pub const PENDING_STREAMS: usize = 8192;
+/// Of them, those from one endpoint to another. Conferences send some tens of streams between two endpoints, of which few
+/// begin at once; each packet of a tunnel that begins like RTP would be another one.
+pub const PENDING_PER_PAIR: usize = 16;
+/// Of them, and of the streams without a call that one may still adopt, those from or to one endpoint. A gateway with
+/// one port for all its calls begins some hundred in `PENDING_AGE`; a name server is asked from another port each time.
+pub const PENDING_PER_ENDPOINT: usize = 1024;
 /// How long RTP waits for its SDP. RTP overtakes signalling by milliseconds on the wire and by some seconds when
 /// a proxy is slow.
 pub const PENDING_AGE: Duration = Duration::from_secs(5);

@@ -2,6 +2,7 @@
 //! memory stays below a bound that is stated in `sniffer/README.md`.
 
 use sniffer_core::{
+    drops::Reason,
     engine::{Engine, Settings},
     limits,
     time::Timestamp,
@@ -156,7 +157,9 @@ fn many_sources_at_one_port_of_nobody_stay_below_their_limit() {
     let media = (0..30_000_u32).map(|ssrc| rtp(i64::from(ssrc) / 1000, (1, 4000), (2, 4000), ssrc, 1));
     let (engine, peak) = flood(media);
     println!("sources at a port of nobody: {peak} bytes");
-    assert!(peak < 24 * MIB, "{peak} bytes");
-    assert_eq!(engine.counters().evicted.pending_streams, 30_000 - u64::try_from(limits::PENDING_STREAMS).unwrap());
+    assert!(peak < MIB, "{peak} bytes");
+    let (counters, waiting) = (engine.counters(), u64::try_from(limits::PENDING_PER_PAIR).unwrap());
+    assert_eq!((counters.waiting, counters.evicted.pending_streams), (waiting, 0), "they push out nobody else's");
+    assert_eq!(counters.dropped.get(Reason::PendingFull), 30_000 - waiting);
     is_accounted_for(engine);
 }

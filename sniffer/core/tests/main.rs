@@ -5,5 +5,6 @@ mod flood;
 mod floods;
 mod held;
 mod memory;
+mod noise;
 mod scene;
 mod workers;

@@ -46,10 +46,10 @@ fn traffic(seed: u64) -> Vec<Frame> {
             let from: Place = if call % 7 == 0 { (phones.callee.0 + 1, 7777) } else { phones.callee };
             frames.push(rtp(at + 9, from, phones.caller, call * 2 + 1, number));
             if call % 7 == 0 {
-                frames.push(rtp(at + 11, (phones.caller.0, 999), from, call * 2 + 500_000, number));
+                frames.push(rtp(at + 11, (phones.caller.0, 1999), from, call * 2 + 500_000, number));
             }
             if call % 5 == 0 {
-                frames.push(rtp(at + 3, (9, 4000), (8, u16::try_from(call).unwrap() + 100), 77, number));
+                frames.push(rtp(at + 3, (9, 4000), (8, u16::try_from(call).unwrap() + 2100), 77, number));
             }
         }
         if random.below(3) > 0 {

@@ -4,18 +4,20 @@
 mod ending;
 mod expecting;
 mod messages;
+mod pending;
 mod places;
 mod rtcp;
 
 use std::{
     cmp::Reverse,
-    collections::{BinaryHeap, HashMap, VecDeque},
+    collections::{BinaryHeap, VecDeque},
 };
 
-use foldhash::quality::FixedState;
-
 pub use self::messages::{Collected, Expect, Learnt, MediaCounters, Output, PacketUse};
-use self::places::{Calls, Expectation, Rank};
+use self::{
+    pending::Pending,
+    places::{Calls, Expectation, Rank},
+};
 use super::{CallSerial, Settings, StreamSerial, flows::Flows};
 use crate::{
     codec,
@@ -75,9 +77,7 @@ pub struct Media {
     streams: Slab<Tracked>,
     flows: Flows,
     calls: Calls,
-    pending: VecDeque<Id>,
-    pending_streams: usize,
-    pending_at: HashMap<Endpoint, Vec<Id>, FixedState>,
+    pending: Pending,
     idle: BinaryHeap<Reverse<(Timestamp, Id)>>,
     due: Timestamp,
     outputs: VecDeque<Output>,
@@ -99,9 +99,7 @@ impl Media {
             flows: Flows::new(settings.hash_seed),
             due: Timestamp::NEVER,
             calls: Calls::new(settings.hash_seed),
-            pending: VecDeque::new(),
-            pending_streams: 0,
-            pending_at: HashMap::with_hasher(FixedState::with_seed(settings.hash_seed)),
+            pending: Pending::new(settings.hash_seed),
             idle: BinaryHeap::new(),
             outputs: VecDeque::new(),
             tally: Tally::default(),
@@ -242,64 +240,9 @@ impl Media {
         Some(id)
     }
 
-    fn begin_pending(&mut self, key: StreamKey, stream: Stream) -> Result<Id, Reason> {
-        while self.pending_streams >= self.settings.tables.pending
-            && let Some(oldest) = self.pending.pop_front()
-        {
-            if self.release_pending(oldest, Reason::PendingFull) {
-                self.counters.evicted_pending += 1;
-            }
-        }
-        let id = self.insert(key, stream, PENDING).ok_or(Reason::TooManyStreams)?;
-        for endpoint in [key.source, key.destination] {
-            self.pending_at.entry(endpoint).or_default().push(id);
-        }
-        self.pending.push_back(id);
-        self.due = self.due.min(self.now.after(self.settings.timeouts.pending));
-        self.pending_streams += 1;
-        Ok(id)
-    }
-
-    /// Ends the wait of a stream that nobody announced: it becomes a stream of its own, or its packets are dropped.
-    /// False when it waits no more.
-    fn release_pending(&mut self, id: Id, reason: Reason) -> bool {
-        let Some(tracked) = self.streams.get_mut(id).filter(|one| one.owner == PENDING) else { return false };
-        let (key, packets) = (tracked.stream.key(), tracked.stream.packets());
-        let keeps = self.rtp_without_sip && is_plausible(&tracked.stream);
-        if keeps {
-            tracked.owner = FREE;
-            tracked.stream.resolve(|payload_type| codec::static_type(payload_type).map(Timing::of));
-            let deadline = tracked.stream.last.after(self.settings.timeouts.stream_idle);
-            self.idle.push(Reverse((deadline, id)));
-            self.due = self.due.min(deadline);
-            self.counters.streams += 1;
-            self.deliver_waiting(packets);
-        } else {
-            self.tally.drop(reason, packets);
-        }
-        self.pending_streams = self.pending_streams.saturating_sub(1);
-        if !keeps {
-            self.unlist(id, key);
-            self.forget_stream(id);
-        }
-        true
-    }
-
     fn deliver_waiting(&mut self, packets: u64) {
         self.tally.deliver(packets);
         self.counters.rtp_packets += packets;
-    }
-
-    /// Takes a stream off the lists of those that a call may still adopt.
-    fn unlist(&mut self, id: Id, key: StreamKey) {
-        for endpoint in [key.source, key.destination] {
-            if let Some(ids) = self.pending_at.get_mut(&endpoint) {
-                ids.retain(|&one| one != id);
-                if ids.is_empty() {
-                    self.pending_at.remove(&endpoint);
-                }
-            }
-        }
     }
 
     /// Takes a stream out of the tables.
@@ -317,20 +260,13 @@ impl Media {
     }
 
     fn next_due(&self) -> Timestamp {
-        let pending = self.pending.front().map_or(Timestamp::NEVER, |&id| {
+        let pending = self.pending.oldest().map_or(Timestamp::NEVER, |id| {
             // One that waits no more is taken off the queue at once.
             let waiting = self.streams.get(id).filter(|one| one.owner == PENDING);
             waiting.map_or(Timestamp::default(), |one| one.stream.first.after(self.settings.timeouts.pending))
         });
         let idle = self.idle.peek().map_or(Timestamp::NEVER, |&Reverse((time, _))| time);
         pending.min(idle)
-    }
-
-    /// Ends the wait of all RTP that waits: there will be no more signalling.
-    pub fn finish_pending(&mut self) {
-        while let Some(id) = self.pending.pop_front() {
-            self.release_pending(id, Reason::NoSignalling);
-        }
     }
 
     /// Says whether there is something to tell.
@@ -360,7 +296,7 @@ impl Media {
     /// How many streams are tracked, those that wait for their SDP left out.
     #[must_use]
     pub fn streams_active(&self) -> usize {
-        self.streams.len().saturating_sub(self.pending_streams)
+        self.streams.len().saturating_sub(self.pending.len())
     }
 
     /// Entries of all tables, which is what memory grows with.
@@ -372,7 +308,7 @@ impl Media {
             keys: self.flows.len(),
             calls,
             expectations,
-            pending_at: self.pending_at.len(),
+            pending_at: self.pending.sizes(),
         }
     }
 }

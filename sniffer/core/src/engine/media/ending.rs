@@ -2,10 +2,9 @@
 
 use std::cmp::Reverse;
 
-use super::{Collected, FREE, Media, Output, PENDING, places::CallMedia};
+use super::{Collected, FREE, Media, Output, places::CallMedia};
 use crate::{
     codec,
-    drops::Reason,
     engine::{CallSerial, report::stream_record},
     slab::Id,
     time::Timestamp,
@@ -15,14 +14,7 @@ impl Media {
     /// Lets go of RTP that has waited long enough, and of streams without signalling that fell silent.
     pub fn advance(&mut self, now: Timestamp) {
         self.now = now;
-        while let Some(&id) = self.pending.front() {
-            let waiting = self.streams.get(id).filter(|one| one.owner == PENDING);
-            if waiting.is_some_and(|one| one.stream.first.after(self.settings.timeouts.pending) > now) {
-                break;
-            }
-            self.pending.pop_front();
-            self.release_pending(id, Reason::NoSignalling);
-        }
+        self.advance_pending();
         while let Some(&Reverse((time, id))) = self.idle.peek()
             && time <= now
         {
@@ -44,7 +36,7 @@ impl Media {
             return;
         }
         let Some(tracked) = self.forget_stream(id) else { return };
-        self.unlist(id, tracked.stream.key());
+        self.pending.unlist(id, &tracked.stream.key());
         let known = tracked.stream.main_type().and_then(|main| codec::static_type(main.number()));
         let record = Box::new(stream_record(&tracked.stream, known, None));
         self.outputs.push_back(Output::Stream { serial: tracked.serial, record });

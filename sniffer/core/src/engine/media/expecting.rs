@@ -91,7 +91,7 @@ impl Media {
     /// the place is only learnt, what comes from there.
     fn adopt_pending(&mut self, endpoint: Endpoint, expectation: Expectation) {
         let Expectation { call: serial, side, rank, .. } = expectation;
-        for id in self.pending_at.get(&endpoint).cloned().unwrap_or_default() {
+        for id in self.pending.at(endpoint) {
             let Some(call) = self.calls.get_mut(serial).filter(|call| !call.is_full()) else { return };
             let Some(tracked) = self.streams.get_mut(id) else { continue };
             let was_waiting = match tracked.owner {
@@ -113,9 +113,9 @@ impl Media {
             if was_waiting {
                 self.counters.streams += 1;
                 self.deliver_waiting(packets);
-                self.pending_streams = self.pending_streams.saturating_sub(1);
+                self.pending.settle(&key);
             }
-            self.unlist(id, key);
+            self.pending.unlist(id, &key);
         }
     }
 }

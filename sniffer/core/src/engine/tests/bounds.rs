@@ -80,7 +80,9 @@ fn a_flood_of_unannounced_rtp_is_bounded() {
     let mut scene = Scene::new();
     let extra = 100;
     for ssrc in 0..u32::try_from(limits::PENDING_STREAMS).unwrap() + extra {
-        scene.rtp(BOB, ALICE, ssrc, 1);
+        // Each between other ends.
+        let port = |base: u16| base + u16::try_from(ssrc).unwrap();
+        scene.rtp((2, port(5000)), (1, port(20_000)), ssrc, 1);
         scene.now_ms -= 20;
     }
     assert_eq!(scene.engine.worker.media_sizes().streams, limits::PENDING_STREAMS);
