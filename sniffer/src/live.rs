@@ -197,7 +197,8 @@ impl<W: Write> Live<'_, W> {
                 self.interface, self.frames, self.dropped
             )?;
             let mut table = Table::of_environment();
-            for call in self.engine.tracked().filter(|call| !call.record.state.is_final()).take(SHOWN) {
+            let open = self.engine.states().filter(|(_, state)| !state.is_final()).map(|(call, _)| call);
+            for call in open.take(SHOWN).filter_map(|call| self.engine.call(call)) {
                 table.print(&mut text, Record::Call(call.record))?;
             }
             self.lower = text.iter().filter(|byte| **byte == b'\n').count();

@@ -43,9 +43,8 @@ fn a_tunnel_whose_packets_begin_like_rtp_does_not_push_out_the_early_media_of_ca
     let (packets, counters) = call_beside(200, |at, number| rtp(at, HERE, THERE, random(number), 1));
     assert_eq!((packets, counters.evicted.pending_streams), (vec![100], 0));
     // IPsec through NATs is known by its port.
-    let (packets, counters) = call_beside(200, |at, number| {
-        rtp(at, (HERE.0, 4500), (THERE.0, 4500), random(number), 1)
-    });
+    let (packets, counters) =
+        call_beside(200, |at, number| rtp(at, (HERE.0, 4500), (THERE.0, 4500), random(number), 1));
     assert_eq!((packets, counters.evicted.pending_streams), (vec![100], 0));
     assert_eq!(counters.dropped.get(sniffer_core::drops::Reason::NotVoip), 20_000);
 }

@@ -2,6 +2,8 @@
 //! has a [`Worker`] of its own and only SIP crosses to the one owner of signalling: through bounded queues, in bursts,
 //! and nobody waits for anybody.
 
+mod look;
+
 use std::{
     collections::VecDeque,
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
@@ -10,14 +12,11 @@ use std::{
 
 use sniffer_core::{
     decode::LinkType,
-    engine::{
-        CallSerial, Collected, EndedCall, Engine, EngineCounters, Event, FrameMeta, FrameUse, HeldFrames, Owner,
-        Settings, SipFrame, ToMedia, ToOwner, Worker,
-    },
-    record::{CallState, RegistrationRecord},
+    engine::{Engine, Event, FrameMeta, FrameUse, HeldFrames, Owner, Settings, SipFrame, ToMedia, ToOwner, Worker},
     time::Timestamp,
 };
 
+pub use self::look::Page;
 use crate::limits;
 
 /// See the module's text.
@@ -107,24 +106,9 @@ impl Turn<'_> {
     }
 }
 
-/// What is counted, and how much is at work.
-#[derive(Clone, Debug, Default)]
-pub struct Figures {
-    /// What is counted.
-    pub counters: EngineCounters,
-    /// Calls in progress.
-    pub calls_in_progress: u64,
-    /// Streams that are tracked.
-    pub streams_active: u64,
-}
-
 /// A lock. A thread that panicked leaves counters behind that are still counters.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn count(number: usize) -> u64 {
-    u64::try_from(number).unwrap_or(u64::MAX)
 }
 
 impl Engines {
@@ -251,94 +235,6 @@ impl Engines {
             }
         }
     }
-
-    /// All calls that are tracked, with their streams as they are.
-    #[must_use]
-    pub fn calls(&self) -> Vec<EndedCall> {
-        let many = match &self.kind {
-            Kind::One(engine) => return lock(engine).tracked().collect(),
-            Kind::Many(many) => many,
-        };
-        let calls: Vec<_> = lock(&many.owner).calls().collect();
-        let mut parts: Vec<Vec<Collected>> = calls.iter().map(|_| Vec::with_capacity(many.desks.len())).collect();
-        for desk in &many.desks {
-            // In pieces: a worker is not kept from its ring for as long as all calls take.
-            for (calls, parts) in calls.chunks(limits::LOOK_PIECE).zip(parts.chunks_mut(limits::LOOK_PIECE)) {
-                let worker = lock(&desk.worker);
-                for (call, parts) in calls.iter().zip(parts) {
-                    parts.push(worker.look(call.serial));
-                }
-            }
-        }
-        let owner = lock(&many.owner);
-        calls.into_iter().zip(parts).map(|(call, parts)| owner.join(call, parts)).collect()
-    }
-
-    /// All calls that are tracked, and where they stand.
-    #[must_use]
-    pub fn states(&self) -> Vec<(CallSerial, CallState)> {
-        match &self.kind {
-            Kind::One(engine) => lock(engine).states().collect(),
-            Kind::Many(many) => lock(&many.owner).states().collect(),
-        }
-    }
-
-    /// Where a call that is tracked stands.
-    #[must_use]
-    pub fn call_state(&self, call: CallSerial) -> Option<CallState> {
-        match &self.kind {
-            Kind::One(engine) => lock(engine).call_state(call),
-            Kind::Many(many) => lock(&many.owner).call_state(call),
-        }
-    }
-
-    /// A call that is tracked, with its streams as they are.
-    #[must_use]
-    pub fn call(&self, call: CallSerial) -> Option<EndedCall> {
-        let many = match &self.kind {
-            Kind::One(engine) => return lock(engine).call(call),
-            Kind::Many(many) => many,
-        };
-        let closed = lock(&many.owner).call(call)?;
-        let parts = many.desks.iter().map(|desk| lock(&desk.worker).look(call)).collect();
-        Some(lock(&many.owner).join(closed, parts))
-    }
-
-    /// All registrations that are tracked.
-    #[must_use]
-    pub fn registrations(&self) -> Vec<RegistrationRecord> {
-        match &self.kind {
-            Kind::One(engine) => lock(engine).tracked_registrations(),
-            Kind::Many(many) => lock(&many.owner).registrations().collect(),
-        }
-    }
-
-    /// What is counted, and how much is at work.
-    #[must_use]
-    pub fn figures(&self) -> Figures {
-        match &self.kind {
-            Kind::One(engine) => {
-                let engine = lock(engine);
-                Figures {
-                    counters: engine.counters(),
-                    calls_in_progress: engine.calls_in_progress(),
-                    streams_active: engine.streams_active(),
-                }
-            }
-            Kind::Many(many) => {
-                let mut figures = Figures::default();
-                for desk in &many.desks {
-                    let worker = lock(&desk.worker);
-                    worker.count(&mut figures.counters);
-                    figures.streams_active = figures.streams_active.saturating_add(count(worker.streams_active()));
-                }
-                let owner = lock(&many.owner);
-                owner.count(&mut figures.counters);
-                figures.calls_in_progress = count(owner.calls_in_progress());
-                figures
-            }
-        }
-    }
 }
 
 fn events(engine: &mut Engine) -> Vec<Event> {
@@ -391,6 +287,8 @@ impl Many {
 
 #[cfg(test)]
 mod tests {
+    use sniffer_core::record::CallState;
+
     use super::*;
 
     fn at(millis: i64) -> Timestamp {

@@ -152,10 +152,8 @@ fn answer(request: &Request, shared: &Shared) -> Response {
         Request::Storage => Response::Storage(Box::new(shared.sinks.report())),
         Request::Counters => Response::Counters(Box::new(shared.counters(now()))),
         Request::Registrations { limit } => {
-            let mut registrations = shared.registrations();
-            let limit = usize::from((*limit).min(MAX_ROWS));
-            let more = registrations.len() > limit;
-            registrations.truncate(limit);
+            let (registrations, all) = shared.registrations(usize::from((*limit).min(MAX_ROWS)));
+            let more = all > registrations.len();
             Response::Registrations { registrations, more }
         }
     }

@@ -18,7 +18,7 @@ use sniffer_core::{
 
 use super::{
     Config,
-    engines::{Engines, Turn},
+    engines::{Engines, Page, Turn},
     sink::{Sinks, Tap},
 };
 use crate::{
@@ -173,8 +173,10 @@ impl Shared {
 
     /// Gives all tracked calls to the sink as they are: the program ends.
     pub fn snapshot_all(&self) {
-        for call in self.engines.calls() {
-            self.sinks.progress(call);
+        for (call, _) in self.engines.states() {
+            if let Some(call) = self.engines.call(call) {
+                self.sinks.progress(call);
+            }
         }
     }
 
@@ -248,8 +250,11 @@ impl Shared {
         }
         // A page from the store ends somewhere: older calls in memory belong to a later page.
         let oldest = if more { calls.keys().next().copied() } else { None };
-        let tracked = self.engines.calls().into_iter().map(|call| call.summary);
         let recent: Vec<_> = lock(&self.recent).iter().cloned().collect();
+        let mut tracked = Vec::new();
+        // One more tells whether there are more.
+        let page = Page { limit: limit.saturating_add(1), before, oldest };
+        self.engines.page(&page, |call| tracked.push(call.summary));
         for call in recent.into_iter().chain(tracked) {
             if before.is_none_or(|before| call.id < before) && oldest.is_none_or(|oldest| call.id >= oldest) {
                 calls.insert(call.id, call);
@@ -279,18 +284,15 @@ impl Shared {
         Ok(self.store()?.call(id)?)
     }
 
-    /// The registrations that are tracked, newest activity first.
-    pub fn registrations(&self) -> Vec<RegistrationRecord> {
-        let mut registrations = self.engines.registrations();
-        registrations.sort_by(|a, b| (b.last, &b.call_id).cmp(&(a.last, &a.call_id)));
-        registrations
+    /// The registrations that are tracked, newest activity first, at most so many; and how many there are.
+    pub fn registrations(&self, limit: usize) -> (Vec<RegistrationRecord>, usize) {
+        self.engines.registrations(limit)
     }
 
     /// Everything that is counted.
     pub fn counters(&self, now: Timestamp) -> Counters {
         let figures = self.engines.figures();
         let counters = figures.counters;
-        let registrations = self.engines.registrations().len();
         Counters {
             since: self.since,
             now,
@@ -311,7 +313,7 @@ impl Shared {
             calls: counters.calls,
             calls_in_progress: figures.calls_in_progress,
             streams_active: figures.streams_active,
-            registrations: u64::try_from(registrations).unwrap_or(u64::MAX),
+            registrations: figures.registrations,
             store: self.sinks.state(),
         }
     }

@@ -298,9 +298,22 @@ impl Owner {
         report::join(call, parts, &self.losses, self.now)
     }
 
-    /// All registrations that are tracked.
-    pub fn registrations(&self) -> impl Iterator<Item = RegistrationRecord> {
-        self.signalling.registrations(self.now)
+    /// When each call that is tracked started.
+    #[must_use]
+    pub fn starts(&self) -> Vec<(Timestamp, CallSerial)> {
+        self.signalling.starts()
+    }
+
+    /// The registrations that are tracked, newest activity first, at most so many.
+    #[must_use]
+    pub fn newest_registrations(&self, limit: usize) -> Vec<RegistrationRecord> {
+        self.signalling.newest_registrations(self.now, limit)
+    }
+
+    /// How many registrations are tracked.
+    #[must_use]
+    pub fn registrations_tracked(&self) -> usize {
+        self.signalling.registrations_tracked()
     }
 
     /// How many calls are in progress.

@@ -99,10 +99,22 @@ impl Engine {
         self.owner.call_state(serial)
     }
 
-    /// All registrations that are tracked.
+    /// When each call that is tracked started.
     #[must_use]
-    pub fn tracked_registrations(&self) -> Vec<RegistrationRecord> {
-        self.owner.registrations().collect()
+    pub fn starts(&self) -> Vec<(Timestamp, CallSerial)> {
+        self.owner.starts()
+    }
+
+    /// The registrations that are tracked, newest activity first, at most so many.
+    #[must_use]
+    pub fn newest_registrations(&self, limit: usize) -> Vec<RegistrationRecord> {
+        self.owner.newest_registrations(limit)
+    }
+
+    /// How many registrations are tracked.
+    #[must_use]
+    pub fn registrations_tracked(&self) -> usize {
+        self.owner.registrations_tracked()
     }
 
     /// How many calls are in progress.

@@ -263,9 +263,29 @@ impl Signalling {
         self.calls.iter().filter(|(_, call)| !call.has_ended()).count()
     }
 
-    /// All registrations that are tracked, as they are at this time.
-    pub fn registrations(&self, now: Timestamp) -> impl Iterator<Item = RegistrationRecord> {
-        self.registrations.iter().map(move |registration| registration.record(now))
+    /// When each call that is tracked started.
+    #[must_use]
+    pub fn starts(&self) -> Vec<(Timestamp, CallSerial)> {
+        self.calls.iter().map(|(_, call)| (call.start, call.serial)).collect()
+    }
+
+    /// The registrations that are tracked, as they are at this time, newest activity first, at most so many. Only those
+    /// are made records.
+    #[must_use]
+    pub fn newest_registrations(&self, now: Timestamp, limit: usize) -> Vec<RegistrationRecord> {
+        let mut newest: Vec<_> = self.registrations.iter().collect();
+        if limit < newest.len() {
+            newest.select_nth_unstable_by(limit, |a, b| b.activity().cmp(&a.activity()));
+            newest.truncate(limit);
+        }
+        newest.sort_unstable_by(|a, b| b.activity().cmp(&a.activity()));
+        newest.into_iter().map(|registration| registration.record(now)).collect()
+    }
+
+    /// How many registrations are tracked.
+    #[must_use]
+    pub fn registrations_tracked(&self) -> usize {
+        self.registrations.len()
     }
 
     /// Entries of the tables: calls, Call-IDs, endpoints, timers.

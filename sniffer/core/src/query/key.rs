@@ -23,6 +23,13 @@ impl CallKey {
         Self((u128::from(start.as_micros()) << 64) | u128::from(hash))
     }
 
+    /// When its call started, to the microsecond.
+    #[must_use]
+    pub fn start(self) -> Timestamp {
+        let micros = i64::try_from(self.0 >> 64).unwrap_or(i64::MAX);
+        Timestamp::from_nanos(micros.saturating_mul(1000))
+    }
+
     /// The key as bytes whose order is the key's order.
     #[must_use]
     pub fn to_bytes(self) -> [u8; 16] {

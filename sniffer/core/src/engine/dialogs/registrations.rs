@@ -21,7 +21,7 @@ fn a_registration_has_its_contacts_and_ends_with_the_last_of_them() {
     scene.tell("> REGISTER 3 a -", &contact("sip:100@192.0.2.1", 120), "");
     scene.tell("< 200 3 REGISTER a r", &contact("sip:100@192.0.2.1", 60), "");
     scene.tell("< 200 3 REGISTER a r", &contact("sip:100@192.0.2.1", 60), "");
-    let record = scene.engine.tracked_registrations().remove(0);
+    let record = scene.engine.newest_registrations(9).remove(0);
     assert_eq!((record.state, record.requests), (RegistrationState::Registered, 3));
     let details = &record.details;
     assert_eq!((details.challenges, details.refreshes, details.moved, details.copies), (1, 1, 0, 1));
@@ -30,7 +30,7 @@ fn a_registration_has_its_contacts_and_ends_with_the_last_of_them() {
     assert_eq!((details.number.as_deref(), details.user_agent.as_deref()), (Some("200"), Some("phone")));
     assert_eq!(details.response_ms_max, Some(10.0));
     scene.wait(61);
-    assert!(scene.engine.tracked_registrations()[0].details.expired);
+    assert!(scene.engine.newest_registrations(9)[0].details.expired);
     assert_eq!(scene.end().registrations[0].state, RegistrationState::Registered);
 }
 
@@ -41,12 +41,12 @@ fn a_phone_that_moves_refuses_or_leaves_is_seen_to() {
         scene.tell(&format!("> REGISTER {cseq} a -"), &contact(uri, 600), "");
         scene.tell(&format!("< 200 {cseq} REGISTER a r"), &contact(uri, 600), "");
     }
-    assert_eq!(scene.engine.tracked_registrations()[0].details.moved, 1);
+    assert_eq!(scene.engine.newest_registrations(9)[0].details.moved, 1);
     scene.tell("> REGISTER 4 a -", "Contact: *\r\nExpires: 0\r\n", "");
     scene.say("< 200 4 REGISTER a r");
     // The answer to the round before comes late.
     scene.tell("< 200 3 REGISTER a r", &contact("sip:100@198.51.100.7", 600), "");
-    let record = scene.engine.tracked_registrations().remove(0);
+    let record = scene.engine.newest_registrations(9).remove(0);
     assert_eq!((record.state, record.details.contacts.len()), (RegistrationState::Unregistered, 0));
     scene.tell("> REGISTER 5 a -", &contact("sip:100@192.0.2.1", 600), "");
     scene.say("< 403 5 REGISTER a r");

@@ -110,6 +110,11 @@ impl Registration {
         self.state != RegistrationState::Registered || aor(message) == self.aor
     }
 
+    /// By what registrations are put in the order of their last activity.
+    pub fn activity(&self) -> (Timestamp, &[u8]) {
+        (self.last, &self.call_id)
+    }
+
     /// Takes a message of this registration.
     pub fn on(&mut self, message: &Message<'_>, at: &At) -> Noted {
         let sight = self.seen.look(message, seen::branch(message), at);

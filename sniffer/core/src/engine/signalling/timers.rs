@@ -2,10 +2,7 @@
 //! behind, which counts for nothing and goes when there are too many of that kind: a flood makes more of them in a second
 //! than come due.
 
-use std::{
-    cmp::Reverse,
-    collections::BinaryHeap,
-};
+use std::{cmp::Reverse, collections::BinaryHeap};
 
 use super::Signalling;
 use crate::{slab::Id, time::Timestamp};

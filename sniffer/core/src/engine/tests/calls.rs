@@ -142,14 +142,14 @@ fn a_registration_is_followed_from_challenge_to_removal() {
         scene.sip(false, status, &format!("{cseq} REGISTER"), ";tag=r", "");
     };
     register(&mut scene, 1, 60, "401 Unauthorized");
-    assert_eq!(scene.engine.tracked_registrations()[0].state, RegistrationState::Challenged);
+    assert_eq!(scene.engine.newest_registrations(9)[0].state, RegistrationState::Challenged);
     register(&mut scene, 2, 60, "200 OK");
     register(&mut scene, 2, 60, "200 OK");
-    let record = &scene.engine.tracked_registrations()[0];
+    let record = &scene.engine.newest_registrations(9)[0];
     assert_eq!((record.state, record.requests, record.aor.as_str()), (RegistrationState::Registered, 2, "sip:bob@x"));
     assert_eq!(record.contact.as_deref(), Some("sip:alice@192.0.2.1"));
     register(&mut scene, 3, 0, "200 OK");
     register(&mut scene, 3, 0, "200 OK");
-    assert_eq!(scene.engine.tracked_registrations()[0].state, RegistrationState::Unregistered);
+    assert_eq!(scene.engine.newest_registrations(9)[0].state, RegistrationState::Unregistered);
     assert_eq!((scene.engine.counters().registrations, scene.engine.counters().calls), (1, 0));
 }
