@@ -287,6 +287,8 @@ impl Engine {
         self.carry();
         self.worker.finish_pending();
         self.carry();
+        // Frames that are no signalling and find nothing due do not tell the owner how late it is.
+        self.owner.advance(self.now);
         self.owner.finish_calls();
         self.carry();
         self.finishing = Some(Finishing::Calls);
