@@ -1,10 +1,10 @@
 //! Values to octets.
 
-use serde::ser::{
-    Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant, SerializeTuple,
-    SerializeTupleStruct, SerializeTupleVariant, Serializer,
-};
+mod parts;
 
+use serde::ser::{Serialize, Serializer};
+
+use self::parts::Parts;
 use super::{
     AGAIN, CompactError, EMPTY_LIST, END, F32, F64, FALSE, LIST, LONG_KEY, LONG_TEXT, MAP, NEGATIVE, NULL, OCTETS,
     OCTETS8, OCTETS16, OTHER_KEY, PARTS16, PARTS32, SHORT_TEXT, TEXT, TRUE, U8, U16, U32, U64, WHOLE, WORD,
@@ -372,147 +372,5 @@ impl<'a, 'b> Serializer for &'b mut Writer<'a> {
         self.bytes.push(MAP);
         self.key(variant)?;
         Ok(Parts { ends: 1, ..self.serialize_struct(name, length)? })
-    }
-}
-
-/// A list or a map that is being written.
-#[derive(Debug)]
-pub struct Parts<'a, 'b> {
-    writer: &'b mut Writer<'a>,
-    is_structure: bool,
-    is_empty_list: bool,
-    /// How many around it end with it.
-    ends: u8,
-    /// Where the key begins whose value comes next.
-    key_at: usize,
-}
-
-impl<'a, 'b> Parts<'a, 'b> {
-    fn begin(writer: &'b mut Writer<'a>, tag: u8) -> Self {
-        writer.bytes.push(tag);
-        Self { writer, is_structure: false, is_empty_list: tag == EMPTY_LIST, ends: 0, key_at: 0 }
-    }
-
-    fn part<T: Serialize + ?Sized>(&mut self, value: &T) -> Done {
-        if self.is_empty_list {
-            return Err(CompactError::Type("a list is longer than it said".into()));
-        }
-        value.serialize(&mut *self.writer)
-    }
-
-    fn finish(self) -> Done {
-        if !self.is_empty_list {
-            self.writer.bytes.push(END);
-        }
-        for _ in 0..self.ends {
-            self.writer.bytes.push(END);
-        }
-        Ok(())
-    }
-}
-
-impl SerializeSeq for Parts<'_, '_> {
-    type Ok = ();
-    type Error = CompactError;
-
-    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Done {
-        self.part(value)
-    }
-
-    fn end(self) -> Done {
-        self.finish()
-    }
-}
-
-impl SerializeTuple for Parts<'_, '_> {
-    type Ok = ();
-    type Error = CompactError;
-
-    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Done {
-        self.part(value)
-    }
-
-    fn end(self) -> Done {
-        self.finish()
-    }
-}
-
-impl SerializeTupleStruct for Parts<'_, '_> {
-    type Ok = ();
-    type Error = CompactError;
-
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Done {
-        self.part(value)
-    }
-
-    fn end(self) -> Done {
-        self.finish()
-    }
-}
-
-impl SerializeTupleVariant for Parts<'_, '_> {
-    type Ok = ();
-    type Error = CompactError;
-
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Done {
-        self.part(value)
-    }
-
-    fn end(self) -> Done {
-        self.finish()
-    }
-}
-
-impl SerializeStruct for Parts<'_, '_> {
-    type Ok = ();
-    type Error = CompactError;
-
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Done {
-        self.writer.field(key, value)
-    }
-
-    fn end(self) -> Done {
-        self.finish()
-    }
-}
-
-impl SerializeStructVariant for Parts<'_, '_> {
-    type Ok = ();
-    type Error = CompactError;
-
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Done {
-        self.writer.field(key, value)
-    }
-
-    fn end(self) -> Done {
-        self.finish()
-    }
-}
-
-impl SerializeMap for Parts<'_, '_> {
-    type Ok = ();
-    type Error = CompactError;
-
-    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Done {
-        self.key_at = self.writer.bytes.len();
-        self.writer.is_key = true;
-        key.serialize(&mut *self.writer)?;
-        if std::mem::take(&mut self.writer.is_key) {
-            return Err(CompactError::Type("a key is a text".into()));
-        }
-        Ok(())
-    }
-
-    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Done {
-        let at = self.writer.bytes.len();
-        value.serialize(&mut *self.writer)?;
-        if self.is_structure {
-            self.writer.forget_null(self.key_at, at);
-        }
-        Ok(())
-    }
-
-    fn end(self) -> Done {
-        self.finish()
     }
 }
