@@ -195,9 +195,9 @@ impl<W: Write> Printer<W> {
                         keeping.adopted(stream, call);
                     }
                 }
-                Event::Registration(registration) => self.record(Record::Registration(*registration))?,
-                Event::Subscription(subscription) => self.record(Record::Subscription(*subscription))?,
-                Event::Exchange(exchange) => self.record(Record::Exchange(*exchange))?,
+                Event::Registration { record: registration, .. } => self.record(Record::Registration(*registration))?,
+                Event::Subscription { record: subscription, .. } => self.record(Record::Subscription(*subscription))?,
+                Event::Exchange { record: exchange, .. } => self.record(Record::Exchange(*exchange))?,
             }
         }
         Ok(any)

@@ -219,6 +219,8 @@ pub const EXCHANGE_REQUESTS: usize = 16;
 pub const EXCHANGE_IDLE: Duration = Duration::from_secs(600);
 /// Age at which an exchange is reported and begun anew: a keep-alive never falls silent.
 pub const EXCHANGE_LONGEST: Duration = Duration::from_secs(3600);
+/// How often a registration or subscription that goes on as it was is told again to who keeps records.
+pub const OTHER_TELL: Duration = Duration::from_secs(3600);
 /// Different final answers counted in one exchange or for one method.
 pub const RESULTS: usize = 32;
 /// INVITEs remembered at once to find their next leg. Two entries each.

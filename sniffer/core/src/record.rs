@@ -13,7 +13,10 @@ pub use self::{
     call::{
         CallDetails, Correlated, HoldRecord, Party, ReasonRecord, SidesSeen, SipTransport, Timeout, TransferRecord, Who,
     },
-    other::{ContactRecord, ExchangeRecord, MethodRecord, RegistrationDetails, SubscriptionRecord, SubscriptionState},
+    other::{
+        ContactRecord, ExchangeRecord, MethodRecord, OtherRecord, RecordKind, RegistrationDetails, SubscriptionRecord,
+        SubscriptionState,
+    },
     stream::{Encryption, RtcpRecord, SlotRecord, StreamRecord, VoipRecord},
 };
 use crate::time::Timestamp;

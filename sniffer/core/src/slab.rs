@@ -123,6 +123,11 @@ impl<T> Slab<T> {
         self.slot_mut(place)?.value.as_mut()
     }
 
+    /// Says whether there ever was an entry at a place.
+    pub fn has_place(&self, place: u32) -> bool {
+        place < self.places
+    }
+
     /// The id of the entry at a place; none when the place is free.
     pub fn at(&self, index: u32) -> Option<Id> {
         let slot = self.slot(index)?;

@@ -2,7 +2,7 @@
 
 use sniffer_core::{
     decode::LinkType,
-    engine::{CallSerial, Engine, Event, FrameKind, FrameMeta, Owner, Settings, ToOwner, Worker},
+    engine::{CallSerial, Engine, Event, FrameKind, FrameMeta, Owner, Settings, ToOwner, Whose, Worker},
     time::Timestamp,
 };
 
@@ -140,7 +140,8 @@ fn with_several_workers_a_message_brings_its_frames_along() {
         owner.clock(0, meta(n).time);
         owner.release(meta(n).time, &mut |sip, used| {
             let call = used.owner.unwrap();
-            let given = sip.held.iter().filter(|frame| frame.give(call)).map(|frame| frame.number).collect();
+            let given =
+                sip.held.iter().filter(|frame| frame.give(Whose::Call(call))).map(|frame| frame.number).collect();
             found.push((call, given));
         });
     }

@@ -146,9 +146,9 @@ pub fn text(event: &Event) -> Option<String> {
             serde_json::to_string(&call.streams).unwrap()
         )),
         Event::Stream { record, .. } => Some(serde_json::to_string(record).unwrap()),
-        Event::Registration(record) => Some(serde_json::to_string(record).unwrap()),
-        Event::Subscription(record) => Some(serde_json::to_string(record).unwrap()),
-        Event::Exchange(record) => Some(serde_json::to_string(record).unwrap()),
+        Event::Registration { record, .. } => Some(serde_json::to_string(record).unwrap()),
+        Event::Subscription { record, .. } => Some(serde_json::to_string(record).unwrap()),
+        Event::Exchange { record, .. } => Some(serde_json::to_string(record).unwrap()),
         Event::Adopted { .. } => None,
     }
 }

@@ -141,7 +141,7 @@ impl Wanted {
                 }
                 Event::Adopted { stream, call } => self.adopted.entry(call).or_default().push(stream),
                 Event::Stream { serial, .. } => _ = self.of_streams.remove(&serial),
-                Event::Registration(_) | Event::Subscription(_) | Event::Exchange(_) => {}
+                Event::Registration { .. } | Event::Subscription { .. } | Event::Exchange { .. } => {}
             }
         }
     }

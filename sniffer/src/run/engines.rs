@@ -353,9 +353,9 @@ mod tests {
                 Event::Call(call) => Some(call),
                 Event::Adopted { .. }
                 | Event::Stream { .. }
-                | Event::Registration(_)
-                | Event::Subscription(_)
-                | Event::Exchange(_) => None,
+                | Event::Registration { .. }
+                | Event::Subscription { .. }
+                | Event::Exchange { .. } => None,
             })
             .collect();
         assert_eq!((calls.len(), seen.len()), (1, 2));

@@ -141,7 +141,10 @@ impl Shared {
                     continue;
                 }
                 // Streams without a call and registrations are shown while they are tracked; only calls are kept.
-                Event::Stream { .. } | Event::Registration(_) | Event::Subscription(_) | Event::Exchange(_) => continue,
+                Event::Stream { .. }
+                | Event::Registration { .. }
+                | Event::Subscription { .. }
+                | Event::Exchange { .. } => continue,
             };
             let mut recent = lock(&self.recent);
             if recent.len() == limits::RECENT_CALLS {

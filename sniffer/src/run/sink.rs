@@ -250,8 +250,8 @@ impl Tap {
 
     /// Takes the frames of a message that the owner of signalling has seen.
     pub fn held_of(&mut self, frames: &[Held], used: FrameUse) {
-        let Some(call) = used.owner else { return };
-        let frames: Vec<_> = frames.iter().filter(|frame| frame.give(call)).cloned().collect();
+        let Some(whose) = used.whose() else { return };
+        let frames: Vec<_> = frames.iter().filter(|frame| frame.give(whose)).cloned().collect();
         if !frames.is_empty() {
             self.held(&[HeldFrames { used, frames }]);
         }

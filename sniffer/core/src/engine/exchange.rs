@@ -7,6 +7,7 @@ use std::hash::BuildHasher;
 use foldhash::quality::FixedState;
 
 use super::{
+    OtherSerial,
     call::{
         seen::{self, At, Seen, Sight, fingerprint},
         texts::{Field, Texts},
@@ -25,6 +26,8 @@ use crate::{
 /// An exchange being counted.
 #[derive(Debug)]
 pub struct Exchange {
+    /// Its name.
+    pub serial: OtherSerial,
     key: [u8; 8],
     call_id: Box<[u8]>,
     texts: Texts,
@@ -71,12 +74,13 @@ fn ends(message: &Message<'_>, at: &At) -> (Endpoint, Endpoint) {
 
 impl Exchange {
     /// Begins an exchange with the first of its messages that was seen.
-    pub fn new(key: [u8; 8], message: &Message<'_>, at: &At) -> Self {
+    pub fn new(serial: OtherSerial, key: [u8; 8], message: &Message<'_>, at: &At) -> Self {
         let (source, destination) = ends(message, at);
         let mut texts = Texts::default();
         texts.put(Field::From, seen::uri(message.from));
         texts.put(Field::To, seen::uri(message.to));
         Self {
+            serial,
             key,
             call_id: message.call_id.into(),
             texts,

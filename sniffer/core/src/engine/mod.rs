@@ -27,7 +27,7 @@ pub use self::{
     media::{Collected, Expect, Learnt, Media, MediaCounters, Output, PacketUse},
     methods::{MethodCounters, Methods, ResponseTime, Results},
     owner::Owner,
-    serial::{CallSerial, StreamSerial},
+    serial::{CallSerial, OtherSerial, StreamSerial, Whose},
     settings::{Settings, Tables, Timeouts},
     signalling::{Action, ClosedCall, Signalling, SignallingCounters},
     worker::{SipFrame, ToMedia, ToOwner, Worker},
@@ -58,6 +58,8 @@ pub struct FrameUse {
     pub kind: FrameKind,
     /// The call it belongs to.
     pub owner: Option<CallSerial>,
+    /// The registration, subscription or exchange it belongs to.
+    pub other: Option<OtherSerial>,
     /// The stream it belongs to. With no owner yet it waits for its SDP: [`Event::Adopted`] says later whose it is.
     pub stream: Option<StreamSerial>,
     /// Where the payload of RTP begins in the frame; for everything else, and for what was put together from several
@@ -66,6 +68,14 @@ pub struct FrameUse {
     /// It is held, alone or with the other frames of its message: who keeps packets gets it with
     /// [`Engine::take_held`] and not from here.
     pub is_held: bool,
+}
+
+impl FrameUse {
+    /// Whose it is, where that is known and it is no stream's.
+    #[must_use]
+    pub fn whose(&self) -> Option<Whose> {
+        self.owner.map(Whose::Call).or(self.other.map(Whose::Other))
+    }
 }
 
 /// Frames that carried one message or packet together, in the order in which they came.
@@ -113,11 +123,26 @@ pub enum Event {
         record: Box<StreamRecord>,
     },
     /// A registration has ended.
-    Registration(Box<RegistrationRecord>),
+    Registration {
+        /// Its serial.
+        serial: OtherSerial,
+        /// The registration.
+        record: Box<RegistrationRecord>,
+    },
     /// A subscription has ended.
-    Subscription(Box<SubscriptionRecord>),
+    Subscription {
+        /// Its serial.
+        serial: OtherSerial,
+        /// The subscription.
+        record: Box<SubscriptionRecord>,
+    },
     /// Requests outside of all these, when they fell silent or once an hour.
-    Exchange(Box<ExchangeRecord>),
+    Exchange {
+        /// Its serial.
+        serial: OtherSerial,
+        /// The exchange.
+        record: Box<ExchangeRecord>,
+    },
 }
 
 /// A call with its streams.
@@ -277,6 +302,15 @@ impl Engine {
                 self.owner.take(output);
             }
         }
+    }
+
+    /// Ends all that is neither a call nor of one: streams without a call, registrations, subscriptions, exchanges. Calls
+    /// go on.
+    pub fn finish_others(&mut self) {
+        self.worker.finish_streams();
+        self.carry();
+        self.owner.finish_registrations();
+        self.carry();
     }
 
     /// Ends everything that is tracked, in the order in which it began: there will be no more frames. The records are

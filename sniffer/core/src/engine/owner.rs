@@ -9,13 +9,13 @@ use std::{
 use foldhash::quality::FixedState;
 
 use super::{
-    Action, CallSerial, ClosedCall, Collected, EndedCall, EngineCounters, Event, FrameKind, FrameUse, Output, Settings,
-    Signalling, SipFrame, ToMedia, ToOwner, losses::Losses, report,
+    Action, CallSerial, ClosedCall, Collected, EndedCall, EngineCounters, Event, FrameKind, FrameUse, OtherSerial,
+    Output, Settings, Signalling, SipFrame, ToMedia, ToOwner, Whose, losses::Losses, report,
 };
 use crate::{
     decode::Datagram,
     limits,
-    record::RegistrationRecord,
+    record::{OtherRecord, RegistrationRecord},
     sip::{self, Message},
     time::Timestamp,
 };
@@ -99,16 +99,11 @@ impl Owner {
     }
 
     /// Takes a message at once, and says whose it is.
-    pub(super) fn message(
-        &mut self,
-        now: Timestamp,
-        datagram: &Datagram<'_>,
-        message: &Message<'_>,
-    ) -> Option<CallSerial> {
+    pub(super) fn message(&mut self, now: Timestamp, datagram: &Datagram<'_>, message: &Message<'_>) -> Option<Whose> {
         self.now = now;
-        let call = self.signalling.message(now, datagram, message);
+        let whose = self.signalling.message(now, datagram, message);
         self.settle();
-        call
+        whose
     }
 
     /// Takes what a worker says. SIP messages are held until [`Owner::release`].
@@ -166,9 +161,13 @@ impl Owner {
                     self.joining.insert(serial, Joining { call, parts: Vec::with_capacity(self.clocks.len()) });
                     self.commands.push_back(ToMedia::Collect(serial));
                 }
-                Action::Registration(record) => self.events.push_back(Event::Registration(record)),
-                Action::Subscription(record) => self.events.push_back(Event::Subscription(record)),
-                Action::Exchange(record) => self.events.push_back(Event::Exchange(record)),
+                Action::Registration { serial, record } => {
+                    self.events.push_back(Event::Registration { serial, record });
+                }
+                Action::Subscription { serial, record } => {
+                    self.events.push_back(Event::Subscription { serial, record });
+                }
+                Action::Exchange { serial, record } => self.events.push_back(Event::Exchange { serial, record }),
             }
         }
     }
@@ -197,12 +196,13 @@ impl Owner {
             let Ok(message) = sip::parse(datagram.payload) else { continue };
             // What had fallen silent before this message is not woken by it.
             self.advance(frame.time);
-            let owner = self.message(frame.time, &datagram, &message);
+            let whose = self.message(frame.time, &datagram, &message);
             seen(
                 &frame,
                 FrameUse {
                     kind: FrameKind::Sip,
-                    owner,
+                    owner: whose.and_then(Whose::call),
+                    other: whose.and_then(Whose::other),
                     stream: None,
                     keep: frame.frame.len(),
                     is_held: !frame.held.is_empty(),
@@ -302,6 +302,11 @@ impl Owner {
     #[must_use]
     pub fn starts(&self) -> Vec<(Timestamp, CallSerial)> {
         self.signalling.starts()
+    }
+
+    /// Gives registrations and subscriptions that go on to `tell`, see [`Engine::tell_others`](super::Engine::tell_others).
+    pub fn tell_others(&mut self, from: u32, most: u32, tell: &mut dyn FnMut(OtherSerial, OtherRecord)) -> bool {
+        self.signalling.tell_others(from, most, tell)
     }
 
     /// The registrations that are tracked, newest activity first, at most so many.

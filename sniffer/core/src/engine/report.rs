@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::{CallSerial, ClosedCall, Collected, EndedCall, Engine, EngineCounters, losses::Losses};
+use super::{
+    CallSerial, ClosedCall, Collected, EndedCall, Engine, EngineCounters, OtherSerial, StreamSerial, losses::Losses,
+};
 use crate::{
     bytes::single,
     quality,
     query::{CallSummary, DirectionQuality},
-    record::{CallState, Direction, RegistrationRecord, StreamRecord, SummaryRecord},
+    record::{CallState, Direction, OtherRecord, RegistrationRecord, StreamRecord, SummaryRecord},
     rtcp::session::Session,
     rtp::stream::Stream,
     time::Timestamp,
@@ -103,6 +105,18 @@ impl Engine {
     #[must_use]
     pub fn starts(&self) -> Vec<(Timestamp, CallSerial)> {
         self.owner.starts()
+    }
+
+    /// Gives registrations and subscriptions that go on to `tell`, those at so many places of their tables from one on:
+    /// each that has come to another state since it was told last, and once an hour. False when there are no more places.
+    pub fn tell_others(&mut self, from: u32, most: u32, tell: &mut dyn FnMut(OtherSerial, OtherRecord)) -> bool {
+        self.owner.tell_others(from, most, tell)
+    }
+
+    /// Gives streams without a call as they are to `tell`, those at so many places of their table from one on. False when
+    /// there are no more places.
+    pub fn tell_streams(&self, from: u32, most: u32, tell: &mut dyn FnMut(StreamSerial, StreamRecord)) -> bool {
+        self.worker.tell_streams(from, most, tell)
     }
 
     /// The registrations that are tracked, newest activity first, at most so many.

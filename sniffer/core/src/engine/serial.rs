@@ -10,6 +10,39 @@ pub struct CallSerial(NonZero<u64>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StreamSerial(NonZero<u64>);
 
+/// A registration, a subscription or an exchange, which have serials in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OtherSerial(NonZero<u64>);
+
+/// Whose a SIP message is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Whose {
+    /// A call's.
+    Call(CallSerial),
+    /// A registration's, a subscription's or an exchange's.
+    Other(OtherSerial),
+}
+
+impl Whose {
+    /// The call.
+    #[must_use]
+    pub fn call(self) -> Option<CallSerial> {
+        match self {
+            Self::Call(call) => Some(call),
+            Self::Other(_) => None,
+        }
+    }
+
+    /// What is no call.
+    #[must_use]
+    pub fn other(self) -> Option<OtherSerial> {
+        match self {
+            Self::Call(_) => None,
+            Self::Other(other) => Some(other),
+        }
+    }
+}
+
 /// Bits of a call's serial that are its place in the table: a serial finds its call without a search. 40 bits are left
 /// for the count, 34 years of 1,000 calls a second.
 const PLACE_BITS: u32 = 24;
@@ -27,6 +60,20 @@ impl CallSerial {
     /// The place in the table of calls.
     pub(super) fn place(self) -> u32 {
         u32::try_from(self.get() & ((1 << PLACE_BITS) - 1)).unwrap_or(u32::MAX)
+    }
+
+    /// As a number.
+    #[must_use]
+    pub fn get(self) -> u64 {
+        self.0.get()
+    }
+}
+
+impl OtherSerial {
+    /// The serial of the `count`th, counted from 1.
+    #[must_use]
+    pub(super) fn new(count: u64) -> Self {
+        Self(NonZero::new(count).unwrap_or(NonZero::<u64>::MIN))
     }
 
     /// As a number.

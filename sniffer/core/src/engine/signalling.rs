@@ -12,7 +12,7 @@ use foldhash::quality::FixedState;
 
 use self::timers::{Timer, Timers};
 use super::{
-    CallSerial, Expect, Settings,
+    CallSerial, Expect, OtherSerial, Settings, Whose,
     call::{At, Call, Quiet},
     correlation::Correlator,
     exchange::Exchange,
@@ -40,11 +40,26 @@ pub enum Action {
     /// A call is out of all tables: its streams are to be collected from every worker, and the call reported.
     Ended(Box<ClosedCall>),
     /// A registration is out of all tables.
-    Registration(Box<RegistrationRecord>),
+    Registration {
+        /// Its serial.
+        serial: OtherSerial,
+        /// What is known of it.
+        record: Box<RegistrationRecord>,
+    },
     /// A subscription is out of all tables.
-    Subscription(Box<SubscriptionRecord>),
+    Subscription {
+        /// Its serial.
+        serial: OtherSerial,
+        /// What is known of it.
+        record: Box<SubscriptionRecord>,
+    },
     /// An exchange is out of all tables.
-    Exchange(Box<ExchangeRecord>),
+    Exchange {
+        /// Its serial.
+        serial: OtherSerial,
+        /// What is known of it.
+        record: Box<ExchangeRecord>,
+    },
 }
 
 /// A call as signalling tells it, without its media.
@@ -93,6 +108,8 @@ pub struct Signalling {
     settings: Settings,
     now: Timestamp,
     begun: u64,
+    /// Registrations, subscriptions and exchanges begun.
+    others_begun: u64,
     calls: Slab<Call>,
     /// Bytes that all calls together have on the heap.
     call_bytes: usize,
@@ -123,6 +140,7 @@ impl Signalling {
             settings: settings.clone(),
             now: Timestamp::default(),
             begun: 0,
+            others_begun: 0,
             calls: Slab::new(settings.tables.calls),
             call_bytes: 0,
             call_ids: Index::default(),
@@ -146,7 +164,7 @@ impl Signalling {
     }
 
     /// Takes a parsed message, and says whose it was.
-    pub fn message(&mut self, now: Timestamp, datagram: &Datagram<'_>, message: &Message<'_>) -> Option<CallSerial> {
+    pub fn message(&mut self, now: Timestamp, datagram: &Datagram<'_>, message: &Message<'_>) -> Option<Whose> {
         self.now = now;
         self.counters.messages += 1;
         if let StartLine::Request { method, .. } = message.start {
@@ -166,14 +184,12 @@ impl Signalling {
             },
         };
         if message.method() == Method::Register {
-            self.registration_message(message, &at);
-            return None;
+            return self.registration_message(message, &at).map(Whose::Other);
         }
-        let call = self.call_message(message, &at);
-        if call.is_none() {
-            self.other_message(message, &at);
+        match self.call_message(message, &at) {
+            Some(call) => Some(Whose::Call(call)),
+            None => self.other_message(message, &at).map(Whose::Other),
         }
-        call
     }
 
     fn count(&mut self, method: Method) {

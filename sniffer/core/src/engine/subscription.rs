@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::{
+    OtherSerial,
     call::{
         fragment_status, refer_target,
         seen::{self, At, Seen, Sight},
@@ -23,6 +24,8 @@ use crate::{
 /// A subscription being tracked.
 #[derive(Debug)]
 pub struct Subscription {
+    /// Its name.
+    pub serial: OtherSerial,
     call_id: Box<[u8]>,
     texts: Texts,
     seen: Seen,
@@ -42,6 +45,8 @@ pub struct Subscription {
     notifies: u32,
     retransmissions: u32,
     copies: u32,
+    /// As what it was told while it goes on, and when.
+    told: Option<(SubscriptionState, Timestamp)>,
 }
 
 impl Keyed for Subscription {
@@ -56,7 +61,7 @@ impl Keyed for Subscription {
 
 impl Subscription {
     /// Begins a subscription with the first of its messages that was seen.
-    pub fn new(message: &Message<'_>, at: &At) -> Self {
+    pub fn new(serial: OtherSerial, message: &Message<'_>, at: &At) -> Self {
         let is_request = matches!(message.start, StartLine::Request { .. });
         let (source, destination) = if is_request { (at.source, at.destination) } else { (at.destination, at.source) };
         let mut texts = Texts::default();
@@ -64,6 +69,7 @@ impl Subscription {
         texts.put(Field::To, seen::uri(message.to));
         texts.settle();
         Self {
+            serial,
             call_id: message.call_id.into(),
             texts,
             seen: Seen::default(),
@@ -83,6 +89,7 @@ impl Subscription {
             notifies: 0,
             retransmissions: 0,
             copies: 0,
+            told: None,
         }
     }
 
@@ -194,6 +201,28 @@ impl Subscription {
             }
         };
         self.last.after(linger)
+    }
+
+    /// Says whether who keeps records is to know of it: its state has settled as another one, or it was told long ago.
+    pub fn is_to_tell(&self, now: Timestamp) -> bool {
+        let is_settled = match self.state {
+            SubscriptionState::Trying | SubscriptionState::Challenged => false,
+            SubscriptionState::Pending
+            | SubscriptionState::Active
+            | SubscriptionState::Terminated
+            | SubscriptionState::Failed => true,
+        };
+        match self.told {
+            None => is_settled,
+            Some((state, when)) => {
+                is_settled && state != self.state || self.last > when && now.since(when) >= limits::OTHER_TELL
+            }
+        }
+    }
+
+    /// Takes note that it was told.
+    pub fn told(&mut self, now: Timestamp) {
+        self.told = Some((self.state, now));
     }
 
     /// The subscription as a record, as it is at this time.

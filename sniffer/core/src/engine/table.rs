@@ -115,6 +115,16 @@ impl<T: Keyed> Table<T> {
         Some(id)
     }
 
+    /// Says whether there ever was an entry at a place.
+    pub fn has_place(&self, place: u32) -> bool {
+        self.entries.has_place(place)
+    }
+
+    /// The entry at a place, to take note of something that changes neither its key nor what it takes.
+    pub fn peek_mut(&mut self, place: u32) -> Option<&mut T> {
+        self.entries.peek_mut(place).map(|one| &mut one.entry)
+    }
+
     /// Takes an entry out.
     pub fn remove(&mut self, id: Id) -> Option<T> {
         let Charged { entry, bytes } = self.entries.remove(id)?;

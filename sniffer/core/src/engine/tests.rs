@@ -83,7 +83,10 @@ impl Scene {
             match event {
                 Event::Call(call) => calls.push(*call),
                 Event::Stream { record, .. } => streams.push(*record),
-                Event::Registration(_) | Event::Subscription(_) | Event::Exchange(_) | Event::Adopted { .. } => {}
+                Event::Registration { .. }
+                | Event::Subscription { .. }
+                | Event::Exchange { .. }
+                | Event::Adopted { .. } => {}
             }
         }
         let counters = self.engine.counters();

@@ -6,14 +6,16 @@ use std::{collections::VecDeque, mem, ops::Range};
 
 use super::{
     CallSerial, Collected, EngineCounters, Expect, FrameKind, FrameMeta, FrameUse, HeldFrames, Learnt, Media, Output,
-    PacketUse, Settings,
+    PacketUse, Settings, StreamSerial, Whose,
 };
 use crate::{
     classify::{Class, classify},
     decode::{Datagram, LinkType},
     drops::{Dropped, Reason, Taken},
     ingress::{self, Held, Ingress},
-    limits, rtp,
+    limits,
+    record::StreamRecord,
+    rtp,
     sip::{self, Message},
     time::Timestamp,
 };
@@ -191,7 +193,7 @@ impl Worker {
         link: LinkType,
         meta: FrameMeta,
         frame: &[u8],
-        sip: &mut impl FnMut(Timestamp, &Datagram<'_>, &Message<'_>) -> Result<Option<CallSerial>, Reason>,
+        sip: &mut impl FnMut(Timestamp, &Datagram<'_>, &Message<'_>) -> Result<Option<Whose>, Reason>,
     ) -> FrameUse {
         self.desk.frame(&mut self.ingress, link, meta, frame, sip)
     }
@@ -206,7 +208,7 @@ impl Worker {
     pub(super) fn advance(
         &mut self,
         now: Timestamp,
-        sip: &mut impl FnMut(Timestamp, &Datagram<'_>, &Message<'_>) -> Result<Option<CallSerial>, Reason>,
+        sip: &mut impl FnMut(Timestamp, &Datagram<'_>, &Message<'_>) -> Result<Option<Whose>, Reason>,
     ) {
         self.desk.advance(&mut self.ingress, now, sip);
     }
@@ -220,7 +222,7 @@ impl Worker {
     /// Gives up what waits for the rest of its datagram: there will be no more frames.
     pub(super) fn finish_ingress(
         &mut self,
-        sip: &mut impl FnMut(Timestamp, &Datagram<'_>, &Message<'_>) -> Result<Option<CallSerial>, Reason>,
+        sip: &mut impl FnMut(Timestamp, &Datagram<'_>, &Message<'_>) -> Result<Option<Whose>, Reason>,
     ) {
         let Self { ingress, desk, .. } = self;
         ingress.finish(&mut |datagram| desk.datagram(datagram, &[], sip));
@@ -297,6 +299,11 @@ impl Worker {
         next.or_else(|| self.desk.media.next_output().map(ToOwner::Media))
     }
 
+    /// Gives streams without a call to `tell`, see [`Engine::tell_streams`](super::Engine::tell_streams).
+    pub fn tell_streams(&self, from: u32, most: u32, tell: &mut dyn FnMut(StreamSerial, StreamRecord)) -> bool {
+        self.desk.media.tell_streams(from, most, tell)
+    }
+
     /// The streams of a call as they are.
     #[must_use]
     pub fn look(&self, call: CallSerial) -> Collected {
@@ -348,7 +355,7 @@ impl Desk {
         link: LinkType,
         meta: FrameMeta,
         frame: &[u8],
-        sip: &mut impl FnMut(Timestamp, &Datagram<'_>, &Message<'_>) -> Result<Option<CallSerial>, Reason>,
+        sip: &mut impl FnMut(Timestamp, &Datagram<'_>, &Message<'_>) -> Result<Option<Whose>, Reason>,
     ) -> FrameUse {
         self.now = meta.time;
         self.received += 1;
@@ -365,7 +372,7 @@ impl Desk {
         &mut self,
         ingress: &mut Ingress,
         now: Timestamp,
-        sip: &mut impl FnMut(Timestamp, &Datagram<'_>, &Message<'_>) -> Result<Option<CallSerial>, Reason>,
+        sip: &mut impl FnMut(Timestamp, &Datagram<'_>, &Message<'_>) -> Result<Option<Whose>, Reason>,
     ) {
         self.now = now;
         if now >= ingress.due() {
@@ -380,7 +387,7 @@ impl Desk {
         &mut self,
         datagram: &Datagram<'_>,
         frame: &[u8],
-        sip: &mut impl FnMut(Timestamp, &Datagram<'_>, &Message<'_>) -> Result<Option<CallSerial>, Reason>,
+        sip: &mut impl FnMut(Timestamp, &Datagram<'_>, &Message<'_>) -> Result<Option<Whose>, Reason>,
     ) -> Result<Taken, Reason> {
         let class = classify(datagram).inspect_err(|_| {
             if let Some(encryption) = rtp::key_exchange(datagram.payload) {
@@ -397,7 +404,9 @@ impl Desk {
             Class::Sip => {
                 let message = sip::parse(datagram.payload)?;
                 self.used.kind = FrameKind::Sip;
-                self.used.owner = sip(self.now, datagram, &message)?;
+                let whose = sip(self.now, datagram, &message)?;
+                self.used.owner = whose.and_then(Whose::call);
+                self.used.other = whose.and_then(Whose::other);
                 if !datagram.frames.is_empty() {
                     self.hold_out(datagram.frames);
                 }
@@ -429,11 +438,11 @@ impl Desk {
     #[cold]
     fn hold_out(&mut self, frames: &[Held]) {
         self.used.is_held = true;
-        let FrameUse { owner, stream, .. } = self.used;
-        if owner.is_none() && stream.is_none() {
+        let whose = self.used.whose();
+        if whose.is_none() && self.used.stream.is_none() {
             return;
         }
-        let is_new = |frame: &&Held| owner.is_none_or(|call| frame.give(call));
+        let is_new = |frame: &&Held| whose.is_none_or(|whose| frame.give(whose));
         let frames: Vec<Held> = frames.iter().filter(is_new).cloned().collect();
         if self.held.len() >= limits::HELD_FRAMES {
             self.held_given_up = self.held_given_up.saturating_add(u64::try_from(frames.len()).unwrap_or(0));
@@ -445,7 +454,7 @@ impl Desk {
 
 impl Outbox {
     /// A message that time completed, not a frame.
-    fn alone(&mut self, time: Timestamp, datagram: &Datagram<'_>) -> Result<Option<CallSerial>, Reason> {
+    fn alone(&mut self, time: Timestamp, datagram: &Datagram<'_>) -> Result<Option<Whose>, Reason> {
         self.message(FrameMeta { time, vlan: None }, LinkType::RawIp, &[], datagram)
     }
 
@@ -455,7 +464,7 @@ impl Outbox {
         link: LinkType,
         frame: &[u8],
         datagram: &Datagram<'_>,
-    ) -> Result<Option<CallSerial>, Reason> {
+    ) -> Result<Option<Whose>, Reason> {
         let time = meta.time;
         if self.messages >= limits::WORKER_MESSAGES || self.bytes >= limits::WORKER_BYTES {
             let (from, _, packets) = self.lost.unwrap_or((time, time, 0));

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::{
     decode::LinkType,
-    engine::{CallSerial, FrameMeta},
+    engine::{FrameMeta, Whose},
     time::Timestamp,
 };
 
@@ -25,8 +25,8 @@ pub struct HeldFrame {
     pub bytes: Box<[u8]>,
     /// How many of them are headers where it carries media: what lies behind is somebody's voice.
     pub head: usize,
-    /// The calls that it was given to.
-    given: Mutex<Vec<CallSerial>>,
+    /// To whom it was given.
+    given: Mutex<Vec<Whose>>,
 }
 
 impl PartialEq for HeldFrame {
@@ -39,13 +39,13 @@ impl PartialEq for HeldFrame {
 impl Eq for HeldFrame {}
 
 impl HeldFrame {
-    /// Notes that a call has it. False when it had it before: a segment may hold several messages of one call.
+    /// Notes that somebody has it. False for one who had it before: a segment may hold several messages of one call.
     #[must_use]
-    pub fn give(&self, call: CallSerial) -> bool {
+    pub fn give(&self, whose: Whose) -> bool {
         let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_first = !given.contains(&call);
+        let is_first = !given.contains(&whose);
         if is_first {
-            given.push(call);
+            given.push(whose);
         }
         is_first
     }

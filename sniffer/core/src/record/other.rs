@@ -4,7 +4,87 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::{RegistrationRecord, StreamRecord};
 use crate::time::Timestamp;
+
+/// A record of what is neither a call nor of one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum OtherRecord {
+    /// A registration.
+    Registration(Box<RegistrationRecord>),
+    /// A subscription.
+    Subscription(Box<SubscriptionRecord>),
+    /// Requests outside calls, registrations and subscriptions.
+    Exchange(Box<ExchangeRecord>),
+    /// A stream without a call.
+    Stream(Box<StreamRecord>),
+}
+
+/// The kinds of [`OtherRecord`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecordKind {
+    /// Registrations.
+    Registration,
+    /// Subscriptions.
+    Subscription,
+    /// Exchanges.
+    Exchange,
+    /// Streams without a call.
+    Stream,
+}
+
+impl RecordKind {
+    /// All kinds.
+    pub const ALL: [Self; 4] = [Self::Registration, Self::Subscription, Self::Exchange, Self::Stream];
+
+    /// Several of it, in a word: `registrations`.
+    #[must_use]
+    pub fn plural(self) -> &'static str {
+        match self {
+            Self::Registration => "registrations",
+            Self::Subscription => "subscriptions",
+            Self::Exchange => "exchanges",
+            Self::Stream => "streams",
+        }
+    }
+}
+
+impl OtherRecord {
+    /// Which kind it is.
+    #[must_use]
+    pub fn kind(&self) -> RecordKind {
+        match self {
+            Self::Registration(_) => RecordKind::Registration,
+            Self::Subscription(_) => RecordKind::Subscription,
+            Self::Exchange(_) => RecordKind::Exchange,
+            Self::Stream(_) => RecordKind::Stream,
+        }
+    }
+
+    /// When it began, and when it was seen last.
+    #[must_use]
+    pub fn times(&self) -> (Timestamp, Timestamp) {
+        match self {
+            Self::Registration(one) => (one.start, one.last),
+            Self::Subscription(one) => (one.start, one.last),
+            Self::Exchange(one) => (one.start, one.last),
+            Self::Stream(one) => (one.start, one.end),
+        }
+    }
+
+    /// Its Call-ID.
+    #[must_use]
+    pub fn call_id(&self) -> Option<&str> {
+        match self {
+            Self::Registration(one) => Some(&one.call_id),
+            Self::Subscription(one) => Some(&one.call_id),
+            Self::Exchange(one) => Some(&one.call_id),
+            Self::Stream(one) => one.call_id.as_deref(),
+        }
+    }
+}
 
 /// One contact that is bound to an address of record.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

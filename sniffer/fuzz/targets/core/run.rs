@@ -115,12 +115,12 @@ impl Seen {
                 records::stream(&record);
                 self.stream(&record);
             }
-            Event::Registration(record) => {
+            Event::Registration { record, .. } => {
                 self.registrations += 1;
                 records::fits(&record);
             }
-            Event::Subscription(record) => records::fits(&record),
-            Event::Exchange(record) => records::fits(&record),
+            Event::Subscription { record, .. } => records::fits(&record),
+            Event::Exchange { record, .. } => records::fits(&record),
             Event::Adopted { .. } => {}
         }
     }

@@ -140,9 +140,9 @@ fn text(event: &Event) -> Option<String> {
     match event {
         Event::Call(call) => Some(json(&(&call.record, &call.streams))),
         Event::Stream { record, .. } => Some(json(record)),
-        Event::Registration(record) => Some(json(record)),
-        Event::Subscription(record) => Some(json(record)),
-        Event::Exchange(record) => Some(json(record)),
+        Event::Registration { record, .. } => Some(json(record)),
+        Event::Subscription { record, .. } => Some(json(record)),
+        Event::Exchange { record, .. } => Some(json(record)),
         Event::Adopted { .. } => None,
     }
 }

@@ -124,7 +124,10 @@ impl Scene {
                     streams.extend(call.streams);
                 }
                 Event::Stream { record, .. } => streams.push(*record),
-                Event::Registration(_) | Event::Subscription(_) | Event::Exchange(_) | Event::Adopted { .. } => {}
+                Event::Registration { .. }
+                | Event::Subscription { .. }
+                | Event::Exchange { .. }
+                | Event::Adopted { .. } => {}
             }
         }
         (calls, streams)
@@ -136,9 +139,9 @@ impl Scene {
         while let Some(event) = self.engine.next_event() {
             match event {
                 Event::Call(call) => outcome.calls.push(call.record),
-                Event::Registration(record) => outcome.registrations.push(*record),
-                Event::Subscription(record) => outcome.subscriptions.push(*record),
-                Event::Exchange(record) => outcome.exchanges.push(*record),
+                Event::Registration { record, .. } => outcome.registrations.push(*record),
+                Event::Subscription { record, .. } => outcome.subscriptions.push(*record),
+                Event::Exchange { record, .. } => outcome.exchanges.push(*record),
                 Event::Stream { .. } | Event::Adopted { .. } => {}
             }
         }

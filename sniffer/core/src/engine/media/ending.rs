@@ -5,7 +5,9 @@ use std::cmp::Reverse;
 use super::{Collected, FREE, Media, Output, places::CallMedia};
 use crate::{
     codec,
-    engine::{CallSerial, report::stream_record},
+    engine::{CallSerial, StreamSerial, report::stream_record},
+    record::StreamRecord,
+    rtp::stream::Stream,
     slab::Id,
     time::Timestamp,
 };
@@ -37,9 +39,19 @@ impl Media {
         }
         let Some(tracked) = self.forget_stream(id) else { return };
         self.pending.unlist(id, &tracked.stream.key());
-        let known = tracked.stream.main_type().and_then(|main| codec::static_type(main.number()));
-        let record = Box::new(stream_record(&tracked.stream, known, None));
+        let record = Box::new(free_record(&tracked.stream));
         self.outputs.push_back(Output::Stream { serial: tracked.serial, record });
+    }
+
+    /// Gives streams without a call as they are to `tell`, those at so many places from one on. False when there are no
+    /// more places.
+    pub fn tell_streams(&self, from: u32, most: u32, tell: &mut dyn FnMut(StreamSerial, StreamRecord)) -> bool {
+        for place in from..from.saturating_add(most) {
+            if let Some(tracked) = self.streams.peek(place).filter(|tracked| tracked.owner == FREE) {
+                tell(tracked.serial, free_record(&tracked.stream));
+            }
+        }
+        self.streams.has_place(from)
     }
 
     /// Ends all streams without a call, in the order in which they began.
@@ -79,4 +91,10 @@ impl Media {
         }
         collected
     }
+}
+
+/// The record of a stream without a call.
+fn free_record(stream: &Stream) -> StreamRecord {
+    let known = stream.main_type().and_then(|main| codec::static_type(main.number()));
+    stream_record(stream, known, None)
 }

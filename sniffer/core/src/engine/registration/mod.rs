@@ -5,7 +5,7 @@ mod contacts;
 
 use self::contacts::Contacts;
 use super::{
-    Timeouts,
+    OtherSerial, Timeouts,
     call::{
         seen::{self, At, Seen, Sight},
         texts::{Field, Texts},
@@ -24,6 +24,8 @@ use crate::{
 /// A registration being tracked.
 #[derive(Debug)]
 pub struct Registration {
+    /// Its name.
+    pub serial: OtherSerial,
     key: Box<[u8]>,
     call_id: Box<[u8]>,
     /// The address of record of the last request.
@@ -49,6 +51,8 @@ pub struct Registration {
     moved: u32,
     /// Microseconds from a request to its final answer, the longest.
     slowest: Option<u64>,
+    /// As what it was told while it goes on, and when.
+    told: Option<(RegistrationState, Timestamp)>,
 }
 
 impl Keyed for Registration {
@@ -73,12 +77,13 @@ pub fn key(message: &Message<'_>, key: &mut Vec<u8>) {
 
 impl Registration {
     /// Begins a registration with the first of its messages that was seen.
-    pub fn new(key: &[u8], message: &Message<'_>, at: &At) -> Self {
+    pub fn new(serial: OtherSerial, key: &[u8], message: &Message<'_>, at: &At) -> Self {
         let is_request = matches!(message.start, StartLine::Request { .. });
         let (source, destination) = if is_request { (at.source, at.destination) } else { (at.destination, at.source) };
         let mut texts = Texts::default();
         texts.put(Field::To, NameAddr::parse(message.to).uri);
         Self {
+            serial,
             key: key.into(),
             call_id: message.call_id.into(),
             aor: aor(message),
@@ -101,6 +106,7 @@ impl Registration {
             refreshes: 0,
             moved: 0,
             slowest: None,
+            told: None,
         }
     }
 
@@ -210,6 +216,25 @@ impl Registration {
     pub fn deadline(&self, timeouts: &Timeouts) -> Timestamp {
         let idle = self.last.after(timeouts.registration_idle);
         self.contacts.last_end().map_or(idle, |end| end.max(idle))
+    }
+
+    /// Says whether who keeps records is to know of it: its state has settled as another one, or it was told long ago.
+    pub fn is_to_tell(&self, now: Timestamp) -> bool {
+        let is_settled = match self.state {
+            RegistrationState::Trying | RegistrationState::Challenged => false,
+            RegistrationState::Registered | RegistrationState::Unregistered | RegistrationState::Failed => true,
+        };
+        match self.told {
+            None => is_settled,
+            Some((state, when)) => {
+                is_settled && state != self.state || self.last > when && now.since(when) >= limits::OTHER_TELL
+            }
+        }
+    }
+
+    /// Takes note that it was told.
+    pub fn told(&mut self, now: Timestamp) {
+        self.told = Some((self.state, now));
     }
 
     /// The registration as a record, as it is at this time.

@@ -53,7 +53,14 @@ fn a_frame_says_whose_it_was_and_where_its_media_begins() {
     let used = scene.engine.frame(LinkType::RawIp, meta, &packet);
     assert_eq!(
         used,
-        FrameUse { kind: FrameKind::Rtp, owner: Some(call), stream: Some(stream), keep: 40, is_held: false }
+        FrameUse {
+            kind: FrameKind::Rtp,
+            owner: Some(call),
+            other: None,
+            stream: Some(stream),
+            keep: 40,
+            is_held: false
+        }
     );
     let used = scene.engine.frame(LinkType::RawIp, meta, &[0x45]);
     assert_eq!(used, FrameUse { keep: 1, ..FrameUse::default() });
