@@ -38,6 +38,9 @@ pub const REGISTRATION_HEAP_BYTES: usize = 1024;
 pub const OTHER_HEAP_BYTES: usize = 768;
 /// What media has to tell and nobody takes: beyond it, it does not say again that streams flow.
 pub const OUTPUTS: usize = 100_000;
+/// RTCP packets of no call about which workers ask each other at once: a thousand streams without signalling report some
+/// hundred times a second, and an answer takes milliseconds.
+pub const STRAY_RTCP: usize = 1024;
 /// How long a message waits for workers that see no packets before it is handled all the same.
 pub const WORKER_WAIT: Duration = Duration::from_millis(500);
 /// RTP streams that wait for the SDP which announces them. Oldest out: under a flood of random UDP the table turns over

@@ -23,11 +23,13 @@ impl Frame {
         FrameMeta { time: self.time, vlan: None }
     }
 
-    /// A number that is the same for both directions of a flow, as the kernel's is.
+    /// A number that is the same for both directions of a flow, as the kernel's is, and another for the next ports.
     pub fn flow(&self) -> u32 {
-        let at = |place: usize| u32::from_be_bytes(self.bytes[place..place + 4].try_into().unwrap());
+        let at = |place: usize| u64::from(u32::from_be_bytes(self.bytes[place..place + 4].try_into().unwrap()));
         let ports = at(20);
-        (at(12) ^ at(16) ^ ports ^ ports.rotate_left(16)).wrapping_mul(0x9e37_79b1) >> 16
+        let ends = [at(12) << 16 | ports >> 16, at(16) << 16 | ports & 0xffff];
+        let mixed = ends.map(|end| end.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40);
+        u32::try_from((mixed[0] + mixed[1]) & 0xffff).unwrap()
     }
 }
 
@@ -51,6 +53,15 @@ pub fn rtp(millis: i64, source: Place, destination: Place, ssrc: u32, number: u1
     packet.extend((u32::from(number) * 160).to_be_bytes());
     packet.extend(ssrc.to_be_bytes());
     packet.extend([0xff; 160]);
+    udp(millis, source, destination, &packet)
+}
+
+/// A sender report.
+pub fn rtcp(millis: i64, source: Place, destination: Place, ssrc: u32) -> Frame {
+    let mut packet = vec![0x80, 200, 0, 6];
+    packet.extend(ssrc.to_be_bytes());
+    packet.extend(millis.to_be_bytes());
+    packet.extend([0; 12]);
     udp(millis, source, destination, &packet)
 }
 

@@ -9,7 +9,7 @@ use sniffer_core::{
 
 use crate::{
     memory::most,
-    scene::{Frame, Phones, Place, events, rtp, text, udp},
+    scene::{Frame, Phones, Place, events, rtcp, rtp, text, udp},
 };
 
 /// A generator with a fixed seed.
@@ -22,7 +22,8 @@ impl Random {
     }
 }
 
-/// Some hundred calls that overlap, with losses, early media, RTP before its SDP, and RTP of nobody.
+/// Some hundred calls that overlap, with losses, early media, RTP before its SDP, RTP of nobody, and RTCP of all these on
+/// ports of its own, which other workers see than the RTP.
 fn traffic(seed: u64) -> Vec<Frame> {
     let mut random = Random(seed);
     let mut frames = Vec::new();
@@ -48,8 +49,16 @@ fn traffic(seed: u64) -> Vec<Frame> {
             if call % 7 == 0 {
                 frames.push(rtp(at + 11, (phones.caller.0, 1999), from, call * 2 + 500_000, number));
             }
+            let nobody = (8, u16::try_from(call * 2).unwrap() + 2100);
             if call % 5 == 0 {
-                frames.push(rtp(at + 3, (9, 4000), (8, u16::try_from(call).unwrap() + 2100), 77, number));
+                frames.push(rtp(at + 3, (9, 4000), nobody, 77, number));
+            }
+            if number % 50 == 7 {
+                let next = |place: Place| (place.0, place.1 + 1);
+                frames.push(rtcp(at + 12, next(phones.caller), next(phones.callee), call * 2));
+                frames.push(rtcp(at + 12, next(from), next(phones.caller), call * 2 + 1));
+                // Of a stream without a call, where there is one.
+                frames.push(rtcp(at + 12, (9, 4001), next(nobody), 77));
             }
         }
         if random.below(3) > 0 {
@@ -133,7 +142,10 @@ fn one_two_and_three_workers_give_the_same_records() {
         let frames = traffic(seed);
         let settings = Settings { rtp_without_sip: true, ..Settings::default() };
         let alone = sorted(events(&frames, settings.clone()));
-        assert!(alone.len() > 250, "calls, registrations, a stream of nobody, the summary: {}", alone.len());
+        assert!(alone.len() > 250, "calls, registrations, streams of nobody, the summary: {}", alone.len());
+        let reported = |text: &&String| text.starts_with("{\"ssrc\":77,") && text.contains("\"sender_reports\":");
+        assert!(alone.iter().filter(reported).count() > 20);
+        assert!(alone.iter().any(|text| text.contains("\"no_signalling\":")));
         for workers in 1..=3 {
             for pause in [1, 20] {
                 let shared = sorted(shared_out(&frames, &settings, workers, pause));

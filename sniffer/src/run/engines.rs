@@ -256,7 +256,8 @@ impl Desk {
     fn post(&self, command: &ToMedia) -> bool {
         let mut mail = lock(&self.mail);
         let has_room = match command {
-            ToMedia::Collect(_) => true,
+            // Of questions about RTCP few are open at once, and each needs its answer.
+            ToMedia::Collect(_) | ToMedia::Rtcp { .. } => true,
             ToMedia::Expect(_) | ToMedia::Learn(_) => mail.len() < limits::WORKER_MAIL,
         };
         if has_room {

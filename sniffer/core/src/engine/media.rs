@@ -81,6 +81,10 @@ pub struct Media {
     idle: BinaryHeap<Reverse<(Timestamp, Id)>>,
     due: Timestamp,
     outputs: VecDeque<Output>,
+    /// There are other workers.
+    has_others: bool,
+    /// RTCP in the outputs that others are to be asked about.
+    strays: usize,
     tally: Tally,
     counters: MediaCounters,
 }
@@ -102,6 +106,8 @@ impl Media {
             pending: Pending::new(settings.hash_seed),
             idle: BinaryHeap::new(),
             outputs: VecDeque::new(),
+            has_others: false,
+            strays: 0,
             tally: Tally::default(),
             counters: MediaCounters::default(),
         }
@@ -278,7 +284,16 @@ impl Media {
 
     /// The next thing to tell.
     pub fn next_output(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        let next = self.outputs.pop_front();
+        if matches!(next, Some(Output::Rtcp(_))) {
+            self.strays = self.strays.saturating_sub(1);
+        }
+        next
+    }
+
+    /// Takes note that there are other workers, which may know what this one does not.
+    pub fn share(&mut self) {
+        self.has_others = true;
     }
 
     /// What is counted.
@@ -287,10 +302,12 @@ impl Media {
         self.counters
     }
 
-    /// What became of RTP that waited.
+    /// What became of RTP that waited, and of RTCP that others are asked about.
     #[must_use]
-    pub fn tally(&self) -> &Tally {
-        &self.tally
+    pub fn tally(&self) -> Tally {
+        let mut tally = self.tally.clone();
+        tally.waiting += u64::try_from(self.strays).unwrap_or(u64::MAX);
+        tally
     }
 
     /// How many streams are tracked, those that wait for their SDP left out.

@@ -15,6 +15,7 @@ mod report;
 mod serial;
 mod settings;
 mod signalling;
+mod strays;
 mod subscription;
 mod table;
 mod worker;
@@ -30,6 +31,7 @@ pub use self::{
     serial::{CallSerial, OtherSerial, StreamSerial, Whose},
     settings::{Settings, Tables, Timeouts},
     signalling::{Action, ClosedCall, Signalling, SignallingCounters},
+    strays::StrayRtcp,
     worker::{SipFrame, ToMedia, ToOwner, Worker},
 };
 use crate::{

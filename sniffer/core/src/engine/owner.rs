@@ -10,7 +10,7 @@ use foldhash::quality::FixedState;
 
 use super::{
     Action, CallSerial, ClosedCall, Collected, EndedCall, EngineCounters, Event, FrameKind, FrameUse, OtherSerial,
-    Output, Settings, Signalling, SipFrame, ToMedia, ToOwner, Whose, losses::Losses, report,
+    Output, Settings, Signalling, SipFrame, ToMedia, ToOwner, Whose, losses::Losses, report, strays::Strays,
 };
 use crate::{
     decode::Datagram,
@@ -29,6 +29,7 @@ pub struct Owner {
     /// Calls whose streams are being collected.
     joining: HashMap<CallSerial, Joining, FixedState>,
     commands: VecDeque<ToMedia>,
+    strays: Strays,
     events: VecDeque<Event>,
     /// Messages that wait until every worker's time has come as far.
     held: BinaryHeap<Reverse<Held>>,
@@ -89,6 +90,7 @@ impl Owner {
             losses: Losses::default(),
             joining: HashMap::with_hasher(FixedState::with_seed(settings.hash_seed)),
             commands: VecDeque::new(),
+            strays: Strays::new(settings.hash_seed),
             events: VecDeque::new(),
             held: BinaryHeap::new(),
             held_bytes: 0,
@@ -117,6 +119,7 @@ impl Owner {
             ToOwner::Media(output) => self.media(output),
             ToOwner::Collected { call, collected } => self.collected(call, *collected),
             ToOwner::Lost { from, to, packets } => self.losses.add(from, to, packets),
+            ToOwner::Rtcp { question, is_known } => self.strays.answer(question, is_known, self.clocks.len()),
         }
     }
 
@@ -129,6 +132,7 @@ impl Owner {
                     self.commands.push_back(ToMedia::Learn(learnt));
                 }
             }
+            Output::Rtcp(rtcp) => self.commands.extend(self.strays.ask(*rtcp, self.clocks.len())),
             Output::Stream { serial, mut record } => {
                 record.lost_here = self.losses.within(record.start, record.end) > 0;
                 self.events.push_back(Event::Stream { serial, record });
@@ -331,6 +335,7 @@ impl Owner {
     pub fn count(&self, counters: &mut EngineCounters) {
         counters.add_signalling(&self.signalling.counters());
         counters.lost_by_capture += self.losses.total();
+        self.strays.count(counters);
     }
 
     /// Entries of the tables of signalling.

@@ -2,11 +2,11 @@
 //! business: each parsed message goes to the one owner of all signalling, directly or, between threads, as a copy in a
 //! bounded queue.
 
-use std::{collections::VecDeque, mem, ops::Range};
+use std::{collections::VecDeque, mem, ops::Range, sync::Arc};
 
 use super::{
     CallSerial, Collected, EngineCounters, Expect, FrameKind, FrameMeta, FrameUse, HeldFrames, Learnt, Media, Output,
-    PacketUse, Settings, StreamSerial, Whose,
+    PacketUse, Settings, StrayRtcp, StreamSerial, Whose,
 };
 use crate::{
     classify::{Class, classify},
@@ -29,6 +29,13 @@ pub enum ToMedia {
     Learn(Learnt),
     /// A call is over: give its streams away, also when there are none.
     Collect(CallSerial),
+    /// RTCP that a worker knows nothing of: say whether you do.
+    Rtcp {
+        /// What the answer names.
+        question: u64,
+        /// The packet.
+        rtcp: Arc<StrayRtcp>,
+    },
 }
 
 /// What a worker tells the owner of signalling.
@@ -54,6 +61,13 @@ pub enum ToOwner {
         /// How many.
         packets: u64,
     },
+    /// The answer to [`ToMedia::Rtcp`].
+    Rtcp {
+        /// To what.
+        question: u64,
+        /// The packet was of a stream that this worker has, and is counted.
+        is_known: bool,
+    },
 }
 
 impl ToOwner {
@@ -62,7 +76,7 @@ impl ToOwner {
     pub fn message_bytes(&self) -> usize {
         match self {
             Self::Sip(frame) => frame.bytes(),
-            Self::Media(_) | Self::Collected { .. } | Self::Lost { .. } => 0,
+            Self::Media(_) | Self::Collected { .. } | Self::Lost { .. } | Self::Rtcp { .. } => 0,
         }
     }
 }
@@ -234,6 +248,7 @@ impl Worker {
         if meta.time >= self.due() {
             self.advance_of_many(meta.time);
         }
+        self.desk.media.share();
         let Self { ingress, desk, outbox } = self;
         desk.frame(ingress, link, meta, frame, &mut |_, datagram, _| outbox.message(meta, link, frame, datagram))
     }
@@ -275,6 +290,10 @@ impl Worker {
                 }
                 let collected = Box::new(media.collect(call));
                 self.outbox.queue.push_back(ToOwner::Collected { call, collected });
+            }
+            ToMedia::Rtcp { question, rtcp } => {
+                let is_known = media.take_stray(&rtcp);
+                self.outbox.queue.push_back(ToOwner::Rtcp { question, is_known });
             }
         }
     }
@@ -331,7 +350,7 @@ impl Worker {
         counters.add_media(desk.media.counters());
         counters.joined.add(self.ingress.joined());
         counters.joined.frames_given_up += desk.held_given_up;
-        for tally in [desk.media.tally(), self.ingress.tally()] {
+        for tally in [&desk.media.tally(), self.ingress.tally()] {
             counters.waiting += tally.waiting;
             counters.delivered += tally.delivered;
             counters.dropped.merge(&tally.dropped);

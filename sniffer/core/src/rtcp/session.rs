@@ -303,8 +303,11 @@ impl Session {
     /// Adds what another worker has heard of the same call.
     pub fn merge(&mut self, other: &Self) {
         for theirs in &other.sources {
-            if let Some(ours) = self.source(theirs.ssrc, theirs.way) {
+            let is_same = |ours: &&mut Source| ours.ssrc == theirs.ssrc && ours.way == theirs.way;
+            if let Some(ours) = self.sources.iter_mut().find(is_same) {
                 ours.merge(theirs);
+            } else if self.sources.len() < limits::STREAMS_PER_CALL {
+                self.sources.push(*theirs);
             }
         }
     }

@@ -423,6 +423,12 @@ impl Stream {
         &mut self.seldom().rtcp
     }
 
+    /// Gives it away, to the call that it belongs to; none where there was no RTCP.
+    pub fn take_rtcp(&mut self) -> Option<Session> {
+        let rtcp = std::mem::take(&mut self.seldom.as_mut()?.rtcp);
+        (rtcp != Session::default()).then_some(rtcp)
+    }
+
     /// The clock rate that packets are measured with, in hertz.
     #[must_use]
     pub fn clock_rate(&self) -> Option<u32> {

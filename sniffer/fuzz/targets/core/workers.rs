@@ -122,13 +122,16 @@ impl Many {
     }
 }
 
-/// A number that is the same for both directions of a flow, as the kernel's is: addresses and ports.
+/// A number that is the same for both directions of a flow, as the kernel's is: addresses and ports. The next ports, which
+/// RTCP has, have another.
 fn flow(packet: &[u8]) -> usize {
-    let word =
-        |place: usize| packet.get(place..).and_then(<[u8]>::first_chunk).map_or(0, |bytes| u32::from_be_bytes(*bytes));
+    let word = |place: usize| {
+        packet.get(place..).and_then(<[u8]>::first_chunk).map_or(0, |bytes| u64::from(u32::from_be_bytes(*bytes)))
+    };
     let ports = word(20);
-    let mixed = (word(12) ^ word(16) ^ ports ^ ports.rotate_left(16)).wrapping_mul(0x9e37_79b1) >> 16;
-    usize::try_from(mixed).unwrap_or(0)
+    let ends = [word(12) << 16 | ports >> 16, word(16) << 16 | ports & 0xffff];
+    let [one, other] = ends.map(|end| end.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40);
+    usize::try_from(one + other).unwrap_or(0)
 }
 
 fn json(record: &impl serde::Serialize) -> String {

@@ -116,6 +116,19 @@ fn rtcp_between_two_calls_is_told_to_the_call_whose_stream_it_is_about() {
 }
 
 #[test]
+fn what_rtcp_says_of_a_stream_before_its_sdp_comes_is_the_call_s() {
+    let mut scene = Scene::new();
+    scene.speech(PHONES, 1, 0, 1);
+    scene.sender_report([(1, 4001), (2, 5001)], 1);
+    scene.tell("> INVITE 7 a b", "", &audio(PHONES[0]));
+    scene.tell("< 200 7 INVITE a b", "", &audio(PHONES[1]));
+    scene.now_ms += 1000;
+    scene.sender_report([(1, 4001), (2, 5001)], 1);
+    let (_, streams) = scene.end_with_streams();
+    assert_eq!(streams.iter().map(|one| one.rtcp.as_ref().unwrap().sender_reports).collect::<Vec<_>>(), [2]);
+}
+
+#[test]
 fn a_stream_that_was_taken_for_one_without_a_call_is_adopted_when_its_sdp_comes() {
     let mut scene = Scene::with(Settings { rtp_without_sip: true, ..Settings::default() });
     scene.speech(PHONES, 1, 0, 10);

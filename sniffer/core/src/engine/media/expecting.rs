@@ -107,6 +107,9 @@ impl Media {
             let last = tracked.stream.last.second();
             tracked.owner = Owner::Call(Owned { call: serial, report_at: last.after(limits::ACTIVE_REPORT) });
             call.add(id, direction);
+            if let Some(rtcp) = tracked.stream.take_rtcp() {
+                call.rtcp.get_or_insert_default().merge(&rtcp);
+            }
             let (stream, packets) = (tracked.serial, tracked.stream.packets());
             self.outputs.push_back(Output::Adopted { stream, call: serial });
             self.outputs.push_back(Output::Active { call: serial, last });

@@ -3,7 +3,7 @@
 use crate::{
     decode::Endpoint,
     drops::Taken,
-    engine::{CallSerial, Side, StreamSerial},
+    engine::{CallSerial, Side, StrayRtcp, StreamSerial},
     record::StreamRecord,
     rtcp::session::Session,
     sdp::Media as Announcement,
@@ -62,6 +62,8 @@ pub enum Output {
         /// The stream.
         record: Box<StreamRecord>,
     },
+    /// RTCP of which only another worker can know.
+    Rtcp(Box<StrayRtcp>),
 }
 
 /// What media knows of a call that comes to its end.

@@ -1,9 +1,11 @@
 //! RTCP of calls and of streams without one, and how media is encrypted.
 
-use super::{Media, Owned, Owner, PacketUse};
+use super::{Media, Output, Owned, Owner, PacketUse};
 use crate::{
     decode::{Datagram, Endpoint},
     drops::{Reason, Taken},
+    engine::{CallSerial, StrayRtcp},
+    limits,
     record::Encryption,
     rtcp::{self, Item, xr},
     rtp::stream::StreamKey,
@@ -12,46 +14,110 @@ use crate::{
 };
 
 impl Media {
-    /// Takes an RTCP datagram: it belongs to the call of the stream that it is about, and to those that expect media at
-    /// one of its endpoints, or at the port below (RFC 3550, section 11): between two legs of a relay that are two, each of
-    /// which knows its own streams; else to the streams without a call between them.
+    /// Takes an RTCP datagram: it belongs to those calls that expect media at one of its endpoints, or at the port below
+    /// (RFC 3550, section 11): between two legs of a relay that are two, each of which knows its own streams. Where nobody
+    /// does, it belongs to the stream that it is about, which another worker may have. So whose it is does not depend on
+    /// how flows are dealt out: what calls expect all workers know.
     ///
     /// # Errors
     /// Why it goes no further: nobody knows of what it speaks.
     pub fn rtcp(&mut self, now: Timestamp, datagram: &Datagram<'_>) -> Result<PacketUse, Reason> {
         self.now = now;
         let (to, from) = (datagram.destination, datagram.source);
-        let way = (from.address, to.address);
-        let mut stream = None;
-        rtcp::walk(datagram.payload, |item| stream = stream.or_else(|| self.stream_of((from, to), item)))?;
-        let owner = stream.and_then(|place| self.streams.peek(place)).map(|tracked| tracked.owner);
-        let of_stream = match owner {
-            Some(Owner::Call(Owned { call, .. })) => Some(call),
-            Some(Owner::Nobody(_)) | None => None,
-        };
-        let [a, b, c, d] = [to, from, below(to), below(from)]
+        let mut calls = [to, from, below(to), below(from)]
             .map(|place| self.calls.expectation(&place).map(|expectation| expectation.call));
-        let mut calls = [of_stream, a, b, c, d];
         for at in 1..calls.len() {
             let (before, rest) = calls.split_at_mut(at);
             if let Some(one) = rest.first_mut().filter(|one| before.contains(one)) {
                 *one = None;
             }
         }
-        for call in calls.into_iter().flatten() {
-            if let Some(media) = self.calls.get_mut(call) {
-                let session = &mut media.rtcp;
-                rtcp::walk(datagram.payload, |item| session.get_or_insert_default().on(now, way, item))?;
+        let mut call = calls.into_iter().flatten().next();
+        if call.is_some() {
+            for call in calls.into_iter().flatten() {
+                self.rtcp_of_call(now, call, (from, to), datagram.payload)?;
             }
-            self.is_alive(call);
-        }
-        let call = calls.into_iter().flatten().next();
-        if call.is_none() {
-            owner.ok_or(Reason::NoSignalling)?;
-            rtcp::walk(datagram.payload, |item| self.rtcp_of_stream(now, (from, to), item))?;
+        } else {
+            let Some(owner) = self.rtcp_of_stream(now, (from, to), datagram.payload)? else {
+                return self.stray(now, datagram);
+            };
+            call = match owner {
+                Owner::Call(Owned { call, .. }) => Some(call),
+                Owner::Nobody(_) => None,
+            };
         }
         self.counters.rtcp_packets += 1;
         Ok(PacketUse { taken: Taken::Delivered, call, stream: None })
+    }
+
+    fn rtcp_of_call(
+        &mut self,
+        now: Timestamp,
+        call: CallSerial,
+        (from, to): (Endpoint, Endpoint),
+        bytes: &[u8],
+    ) -> Result<(), Reason> {
+        if let Some(media) = self.calls.get_mut(call) {
+            let session = &mut media.rtcp;
+            let way = (from.address, to.address);
+            rtcp::walk(bytes, |item| session.get_or_insert_default().on(now, way, item))?;
+        }
+        self.is_alive(call);
+        Ok(())
+    }
+
+    /// Gives RTCP to the stream that it is about, or to its call, and says who has that; none when there is no such stream.
+    fn rtcp_of_stream(
+        &mut self,
+        now: Timestamp,
+        (from, to): (Endpoint, Endpoint),
+        bytes: &[u8],
+    ) -> Result<Option<Owner>, Reason> {
+        let mut stream = None;
+        rtcp::walk(bytes, |item| stream = stream.or_else(|| self.stream_of((from, to), item)))?;
+        let known = stream.and_then(|place| self.streams.peek(place)).filter(|known| known.stream.first <= now);
+        let Some(owner) = known.map(|known| known.owner) else { return Ok(None) };
+        match owner {
+            Owner::Call(Owned { call, .. }) => self.rtcp_of_call(now, call, (from, to), bytes)?,
+            Owner::Nobody(_) => {
+                rtcp::walk(bytes, |item| {
+                    if let Some(tracked) = self.stream_of((from, to), item).and_then(|at| self.streams.peek_mut(at)) {
+                        tracked.stream.rtcp_mut().on(now, (from.address, to.address), item);
+                    }
+                })?;
+            }
+        }
+        Ok(Some(owner))
+    }
+
+    /// Lets the others be asked about RTCP that nobody knows here.
+    fn stray(&mut self, now: Timestamp, datagram: &Datagram<'_>) -> Result<PacketUse, Reason> {
+        if !self.has_others {
+            return Err(Reason::NoSignalling);
+        }
+        if self.strays >= limits::STRAY_RTCP {
+            return Err(Reason::PendingFull);
+        }
+        let Datagram { source, destination, payload, .. } = *datagram;
+        self.strays += 1;
+        self.outputs.push_back(Output::Rtcp(Box::new(StrayRtcp {
+            time: now,
+            source,
+            destination,
+            bytes: payload.into(),
+        })));
+        Ok(PacketUse { taken: Taken::Waiting, call: None, stream: None })
+    }
+
+    /// Takes RTCP that another worker knew nothing of; false when this one does not either.
+    pub fn take_stray(&mut self, rtcp: &StrayRtcp) -> bool {
+        let ends = (rtcp.source, rtcp.destination);
+        let is_known = matches!(self.rtcp_of_stream(rtcp.time, ends, &rtcp.bytes), Ok(Some(_)));
+        if is_known {
+            self.counters.rtcp_packets += 1;
+            self.tally.delivered += 1;
+        }
+        is_known
     }
 
     /// The stream that RTCP speaks of: it flows the way of a sender's own words, and against that of a receiver's.
@@ -67,14 +133,6 @@ impl Media {
         let keys = [(source, destination), (below(source), below(destination))]
             .map(|(source, destination)| StreamKey { source, destination, ssrc });
         keys.iter().find_map(|key| self.place(key))
-    }
-
-    /// Gives what RTCP says to the stream that it is about, where that has no call.
-    fn rtcp_of_stream(&mut self, now: Timestamp, (from, to): (Endpoint, Endpoint), item: Item) {
-        let Some(place) = self.stream_of((from, to), item) else { return };
-        if let Some(tracked) = self.streams.peek_mut(place) {
-            tracked.stream.rtcp_mut().on(now, (from.address, to.address), item);
-        }
     }
 
     /// Takes note of a key exchange between two endpoints: media there is encrypted from then on.
