@@ -12,7 +12,7 @@ use crate::{capture, run::Config};
 /// # Errors
 /// When the file cannot be read, or the output cannot be written.
 pub fn run(path: &Path, mut output: impl Write) -> Result<ExitCode> {
-    let text = std::fs::read(path).with_context(|| format!("cannot read {}; is the path right?", path.display()))?;
+    let text = Config::text(path).with_context(|| format!("cannot read {}; is the path right?", path.display()))?;
     let place = path.display();
     let config = match Config::parse(&text) {
         Ok(config) => config,

@@ -11,6 +11,8 @@ pub const FILE_BLOCK: usize = 1024 * 1024;
 /// Interfaces in one section of a pcapng file.
 pub const FILE_INTERFACES: usize = 4096;
 
+/// Bytes of a configuration: hundreds of times one with all settings. A capture that was named by mistake is longer.
+pub const CONFIG: usize = 1024 * 1024;
 /// Capture ports.
 pub const PORTS: usize = 64;
 /// Bytes of one block of a port's ring: room for about 1,000 G.711 packets of one millisecond at full gigabit.
@@ -33,6 +35,13 @@ pub const OWNER_INBOX: usize = 65_536;
 pub const OWNER_INBOX_BYTES: usize = 32 << 20;
 /// What waits for a worker: announcements of media, which come as seldom as SIP.
 pub const WORKER_MAIL: usize = 65_536;
+/// Readers, ports × workers: each is a thread with a ring of 16 MiB of the kernel's memory, so a gigabyte at most. The unit
+/// allows threads for all of them.
+pub const READERS: usize = 64;
+/// How often it is said again that a port loses packets.
+pub const LOSING_AGAIN: Duration = Duration::from_secs(60);
+/// How long a port has lost nothing when it is said to have stopped.
+pub const LOSING_OVER: Duration = Duration::from_secs(10);
 /// How long the owner of signalling waits for something to do before it looks at the time.
 pub const OWNER_WAIT: Duration = Duration::from_millis(20);
 /// How far ahead the time is set when everything between threads is to be carried to its place.

@@ -2,6 +2,8 @@
 
 use std::{
     fmt,
+    fs::File,
+    io::{self, Read},
     net::IpAddr,
     path::{Path, PathBuf},
 };
@@ -122,13 +124,46 @@ impl Keep {
 }
 
 impl Config {
+    /// Readers: one for each port and worker.
+    #[must_use]
+    pub fn readers(&self) -> usize {
+        self.ports.len().saturating_mul(usize::from(self.workers.get()))
+    }
+
+    fn check_readers(&self, text: &[u8]) -> Result<(), ConfigError> {
+        let (ports, workers, readers) = (self.ports.len(), self.workers.get(), self.readers());
+        if readers <= limits::READERS {
+            return Ok(());
+        }
+        let most = limits::READERS.checked_div(ports).unwrap_or(limits::READERS);
+        let message = format!(
+            "{ports} ports with {workers} workers each are {readers} readers, more than the {} allowed: set at most {most}",
+            limits::READERS
+        );
+        Err(ConfigError::of_setting("workers", message, text))
+    }
+
     /// Reads a configuration.
     ///
     /// # Errors
     /// When the file cannot be read or does not mean anything.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read(path).with_context(|| format!("read {}", path.display()))?;
+        let text = Self::text(path).with_context(|| format!("read {}", path.display()))?;
         Self::parse(&text).with_context(|| format!("read {}", path.display()))
+    }
+
+    /// The text of a configuration.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or is longer than any configuration.
+    pub fn text(path: &Path) -> io::Result<Vec<u8>> {
+        let mut text = Vec::new();
+        let longest = u64::try_from(limits::CONFIG).unwrap_or(u64::MAX);
+        File::open(path)?.take(longest.saturating_add(1)).read_to_end(&mut text)?;
+        if text.len() > limits::CONFIG {
+            return Err(io::Error::other("this is longer than any configuration"));
+        }
+        Ok(text)
     }
 
     /// Understands the text of a configuration. Every rule is part of reading, so that each fault has its place.
@@ -137,11 +172,12 @@ impl Config {
     /// Where the text is wrong first.
     pub fn parse(text: &[u8]) -> Result<Self, ConfigError> {
         let mut json = serde_json::Deserializer::from_slice(text);
-        let config = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let config: Self = serde_path_to_error::deserialize(&mut json).map_err(|error| {
             let field = Some(error.path().to_string()).filter(|path| !path.is_empty()).unwrap_or_else(|| ".".into());
             ConfigError::new(field, error.inner())
         })?;
         json.end().map_err(|error| ConfigError::new(".".into(), &error))?;
+        config.check_readers(text)?;
         Ok(config)
     }
 }
@@ -160,11 +196,21 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
+    /// A fault of settings that do not fit together, at the first place where one of them stands.
+    fn of_setting(name: &str, message: String, text: &[u8]) -> Self {
+        let quoted = format!("{name:?}");
+        let before = text.windows(quoted.len()).position(|part| part == quoted.as_bytes());
+        let before = before.and_then(|end| text.get(..end)).unwrap_or_default();
+        let line = before.split(|byte| *byte == b'\n').count();
+        let column = before.rsplit(|byte| *byte == b'\n').next().map_or(1, |last| last.len().saturating_add(1));
+        Self { line, column, field: name.to_owned(), message }
+    }
+
     fn new(field: String, error: &serde_json::Error) -> Self {
         let (line, column) = (error.line(), error.column());
         let text = error.to_string();
-        let message = text.strip_suffix(&format!(" at line {line} column {column}")).unwrap_or(&text).to_owned();
-        Self { line, column, field, message }
+        let message = text.strip_suffix(&format!(" at line {line} column {column}")).unwrap_or(&text);
+        Self { line, column, field: visible(&field), message: visible(message) }
     }
 }
 
@@ -172,6 +218,11 @@ impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "line {}, column {}, field {}: {}", self.line, self.column, self.field, self.message)
     }
+}
+
+/// Text of the configuration as one line that a terminal may show.
+fn visible(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() }).collect()
 }
 
 /// The name of an interface. IFNAMSIZ is 16 with the zero at the end; the kernel refuses slashes and white space too.
@@ -229,6 +280,24 @@ mod tests {
         assert!(Config::parse(br#"{"ports":[],"socket":"/s"}"#).is_ok());
     }
 
+    /// The unit gives so many threads: what `check` accepts can be started.
+    #[test]
+    fn more_readers_than_the_unit_has_threads_for_are_refused_with_their_place() {
+        let unit = include_str!("../../../rootfs-overlay/usr/lib/systemd/system/sniffer.service");
+        let tasks: usize = unit.lines().find_map(|line| line.strip_prefix("TasksMax=")).unwrap().parse().unwrap();
+        // Beside readers and clients: the program itself, opener, clock, signalling, the stores, their keeper, query, replay.
+        assert!(tasks >= limits::READERS + limits::QUERY_CLIENTS + 16, "{tasks}");
+        let config = |ports: usize, workers: u8| {
+            let ports: Vec<_> = (0..ports).map(|n| format!("p{n}")).collect();
+            Config::parse(format!("{{\n\"ports\":{ports:?},\"socket\":\"/s\",\n \"workers\":{workers}}}").as_bytes())
+        };
+        assert_eq!(config(4, 16).unwrap().readers(), limits::READERS);
+        assert!(config(limits::PORTS, 1).is_ok());
+        let error = config(5, 16).unwrap_err();
+        assert_eq!((error.line, error.column, error.field.as_str()), (3, 2, "workers"), "{error}");
+        assert!(error.message.contains("80 readers") && error.message.ends_with("set at most 12"), "{error}");
+    }
+
     #[test]
     fn what_is_kept_can_be_set_in_part_and_an_error_names_the_setting() {
         let text = br#"{"ports":[],"socket":"/s","keep":{"media":{"days":2,"gigabytes":0},"media_packets":"full","free_gigabytes":5}}"#;
@@ -254,6 +323,8 @@ mod tests {
         assert_eq!((error.line, error.field.as_str()), (4, "keep_calls"), "{error}");
         let error = Config::parse(b"{\"ports\":[],\"socket\":\"/s\"} {}").unwrap_err();
         assert_eq!((error.line, error.message.as_str()), (1, "trailing characters"), "{error}");
+        let error = Config::parse(b"{\"ports\":[],\"socket\":\"/s\",\"\\u001b[2J\\n\":1}").unwrap_err();
+        assert!(error.message.contains("unknown field `\\u{1b}[2J\\n`"), "a terminal may show it: {error}");
         let many = vec!["a"; limits::PORTS + 1];
         let text = serde_json::json!({ "ports": many, "socket": "/s" }).to_string();
         assert!(Config::parse(text.as_bytes()).unwrap_err().message.contains("more than"));

@@ -10,6 +10,7 @@ mod config;
 mod engine_config;
 mod engines;
 mod keeper;
+mod losing;
 mod notify;
 mod port;
 mod query;

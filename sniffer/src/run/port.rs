@@ -11,7 +11,12 @@ use caps::{CapSet, Capability, CapsHashSet};
 use sniffer_core::{query::PortState, time::Timestamp};
 use tracing::{info, warn};
 
-use super::{Open, Shared, now, sink::Tap};
+use super::{
+    Open, Shared,
+    losing::{Losing, Said},
+    now,
+    sink::Tap,
+};
 use crate::{
     capture::{self, CaptureError, Layout, Link, Ring},
     limits,
@@ -73,7 +78,7 @@ pub fn spawn(shared: Arc<Shared>, fanout: Fanout, opener: mpsc::Sender<Open>) ->
     let thread = Builder::new().name(format!("port-{place}-{worker}")).spawn(move || {
         let Some(name) = shared.with_port(place, |port| port.name.clone()) else { return };
         let tap = shared.sinks.tap();
-        let mut reader = Reader { shared: &shared, place, worker, name, asked: now(), tap };
+        let mut reader = Reader { shared: &shared, place, worker, name, asked: now(), losing: Losing::default(), tap };
         while !shared.is_stopping() {
             match open(&opener, &reader.name, group) {
                 Ok(ring) => reader.read(ring),
@@ -103,6 +108,8 @@ struct Reader<'a> {
     name: String,
     /// When the kernel was last asked what it dropped.
     asked: Timestamp,
+    /// What was said of its losses.
+    losing: Losing,
     /// The way of its packets to the packet store.
     tap: Tap,
 }
@@ -185,7 +192,19 @@ impl Reader<'_> {
         });
         if statistics.drops > 0 {
             self.shared.lost(from, to, statistics.drops);
-            warn!(port = self.name, packets = statistics.drops, "Port {} lost packets: its ring was full", self.name);
+        }
+        let seconds = |time: Duration| time.as_secs_f64();
+        match self.losing.look(to, statistics.drops) {
+            None => {}
+            Some(Said::Begins) => warn!(port = self.name, "Port {} loses packets: its ring is full", self.name),
+            Some(Said::GoesOn(packets, time)) => {
+                let time = seconds(time);
+                warn!(port = self.name, packets, "Port {} loses packets: {packets} in {time:.0} s so far", self.name);
+            }
+            Some(Said::Ended(packets, time)) => {
+                let time = seconds(time);
+                info!(port = self.name, packets, "Port {} has lost {packets} packets in {time:.1} s", self.name);
+            }
         }
     }
 
