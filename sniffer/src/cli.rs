@@ -18,8 +18,8 @@ enum Command {
     Run(crate::run::Options),
     /// Reads capture files (pcap, pcapng) and prints calls, streams and registrations
     #[command(
-        after_help = "The files are read in the order given. Exit code 2: a file was cut or damaged; what came before \
-                      is counted.\n\nExamples:\n  sniffer read calls.pcap\n  sniffer read --json *.pcapng | jq .state\n  \
+        after_help = "The files are read in the order given. Exit code 2: a file was empty, cut or damaged; what came \
+                      before is counted. Exit code 1: a file cannot be read, or is no capture; nothing was read.\n\nExamples:\n  sniffer read calls.pcap\n  sniffer read --json *.pcapng | jq .state\n  \
                       sniffer read --write-call a84b4c76e66710@pc33 one.pcap calls.pcap"
     )]
     Read(crate::read::Options),
@@ -41,20 +41,39 @@ pub fn command() -> clap::Command {
     Arguments::command()
 }
 
+/// Begins to log to the standard error: the daemon with times and places, a tool for the person before it.
+fn start_log(is_daemon: bool) {
+    let filter = tracing_subscriber::EnvFilter::builder().with_default_directive(tracing::Level::INFO.into());
+    let log = tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_env_filter(filter.from_env_lossy())
+        .with_ansi(false);
+    if is_daemon { log.init() } else { log.without_time().with_target(false).init() }
+}
+
+/// A panic is a defect; it says where it was, and not with what: its text may quote a message, as that of an index into a
+/// text does, and with it who called whom. RUST_BACKTRACE=1 shows by which way it came there, as usual.
+fn quiet_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
+        let thread = std::thread::current();
+        let thread = thread.name().unwrap_or("without a name");
+        tracing::error!("A defect of sniffer {}: panic at {place}, thread {thread}", env!("CARGO_PKG_VERSION"));
+        let way = std::backtrace::Backtrace::capture();
+        if way.status() == std::backtrace::BacktraceStatus::Captured {
+            tracing::error!("{way}");
+        }
+    }));
+}
+
 /// Does what the words of a command line say; the first is the program's name.
 #[must_use]
 pub fn run(words: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> ExitCode {
-    tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_env_filter(
-            tracing_subscriber::EnvFilter::builder()
-                .with_default_directive(tracing::Level::INFO.into())
-                .from_env_lossy(),
-        )
-        .with_ansi(false)
-        .init();
+    let command = Arguments::parse_from(words).command;
+    start_log(matches!(command, Command::Run(_)));
+    quiet_panics();
     let output = std::io::stdout();
-    let outcome = match Arguments::parse_from(words).command {
+    let outcome = match command {
         Command::Run(options) => crate::run::run(&options),
         Command::Read(options) => crate::read::run(&options, output.lock()),
         Command::Live(options) => crate::live::run(&options, output.lock()),

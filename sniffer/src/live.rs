@@ -128,6 +128,7 @@ struct Live<'a, W: Write> {
 impl<W: Write> Live<'_, W> {
     fn capture(&mut self, stop: &AtomicBool) -> Result<()> {
         let mut drawn = now();
+        let mut is_gone = false;
         self.statistics(drawn)?;
         while !stop.load(Ordering::Relaxed) {
             if !self.burst()? {
@@ -139,9 +140,18 @@ impl<W: Write> Live<'_, W> {
                 self.engine.advance(time);
                 self.statistics(time)?;
                 self.draw()?;
+                is_gone = !self.ring.is_interface(self.interface);
+                if is_gone {
+                    break;
+                }
             }
         }
-        while self.burst()? {}
+        // What came before the end. On a port that is busier than this is quick there is always one more block.
+        for _ in 0..limits::RING_BLOCKS {
+            if !self.burst()? {
+                break;
+            }
+        }
         self.statistics(now())?;
         self.clear()?;
         self.engine.finish();
@@ -150,7 +160,9 @@ impl<W: Write> Live<'_, W> {
         if self.dropped > 0 {
             tracing::warn!("{} packets were lost by this capture: the machine was too slow", self.dropped);
         }
-        self.printer.flush()
+        self.printer.flush()?;
+        anyhow::ensure!(!is_gone, "the interface {:?} is gone; what came before is counted", self.interface);
+        Ok(())
     }
 
     /// One block of the ring to the engine. False when none was ready.

@@ -45,7 +45,7 @@ pub struct Options {
     /// you can read, and print nothing else: pcapng where its name ends in .pcapng, else pcap
     #[arg(long, num_args = 2, value_names = ["CALL-ID", "OUT"], conflicts_with_all = ["json", "rtp_without_sip", "store"])]
     pub write_call: Option<Vec<String>>,
-    /// The capture files, in the order of time
+    /// The capture files, in the order of time; - is the standard input
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
 }
@@ -59,6 +59,7 @@ pub fn run(options: &Options, output: impl Write) -> Result<ExitCode> {
     if let Some([call_id, target]) = options.write_call.as_deref() {
         return write_call::write(call_id, Path::new(target), &options.files, output);
     }
+    check_files(&options.files)?;
     let mut engine = Engine::new(Settings {
         rtp_without_sip: options.rtp_without_sip,
         holds_frames: options.store.is_some(),
@@ -123,7 +124,10 @@ fn read_file<E: Write>(
     progress: &mut Progress<E>,
     keeping: &mut Option<Keeping>,
 ) -> Result<Option<FileError>> {
-    let mut file = open(path)?;
+    let mut file = match open(path)? {
+        Ok(file) => file,
+        Err(damage) => return Ok(Some(damage)),
+    };
     loop {
         match file.next_packet() {
             Ok(Some(packet)) => {
@@ -143,16 +147,35 @@ fn read_file<E: Write>(
     }
 }
 
-/// Opens a capture file; the error says what to do where that is known.
-fn open(path: &Path) -> Result<CaptureFile> {
-    let opened = CaptureFile::open(path);
+/// Says which of the files cannot be read before the first of them is: nobody is to wait for an hour for that.
+fn check_files(files: &[PathBuf]) -> Result<()> {
+    // What is no file, as a pipe, can be opened once.
+    for path in files.iter().filter(|path| path.metadata().is_ok_and(|metadata| metadata.is_file())) {
+        drop(open(path)?);
+    }
+    Ok(())
+}
+
+/// Opens a capture file, whose beginning may be damaged already; the error says what to do where that is known.
+fn open(path: &Path) -> Result<Result<CaptureFile, FileError>> {
+    let is_input = path == Path::new("-");
+    let opened = CaptureFile::open(if is_input { Path::new("/dev/stdin") } else { path });
     let advice = match &opened {
+        Ok(_) => return Ok(opened),
+        Err(FileError::Cut | FileError::Empty | FileError::Damaged(_)) => return Ok(opened),
         Err(FileError::UnknownFormat) => "; save the capture as pcap or pcapng (tcpdump -w, Wireshark's \"Save as\")",
-        Err(FileError::Io(error)) if error.kind() == io::ErrorKind::NotFound => "; is the path right?",
-        Err(FileError::Io(error)) if error.kind() == io::ErrorKind::PermissionDenied => "; may you read it?",
-        _ => "",
+        Err(FileError::Io(error)) => what_to_do(error),
     };
-    opened.with_context(|| format!("cannot read {}{advice}", path.display()))
+    opened.map(Ok).with_context(|| format!("cannot read {}{advice}", path.display()))
+}
+
+fn what_to_do(error: &io::Error) -> &'static str {
+    let advice = [
+        (io::ErrorKind::NotFound, "; is the path right?"),
+        (io::ErrorKind::PermissionDenied, "; may you read it?"),
+        (io::ErrorKind::IsADirectory, "; name the files in it"),
+    ];
+    advice.iter().find(|(kind, _)| *kind == error.kind()).map_or("", |(_, advice)| advice)
 }
 
 /// A [`Record`] that somebody else has.

@@ -28,6 +28,9 @@ pub enum FileError {
     /// Neither pcap nor pcapng.
     #[error("this is not a capture file: it begins like neither pcap nor pcapng")]
     UnknownFormat,
+    /// There is nothing in it.
+    #[error("the file is empty")]
+    Empty,
     /// The file ends within a packet.
     #[error("the file ends within a packet: it was cut")]
     Cut,
@@ -103,8 +106,9 @@ impl<R: Read> CaptureFile<R> {
     /// When it cannot be read or is not a capture file.
     pub fn new(reader: R) -> Result<Self, FileError> {
         let mut source = Source::new(reader);
-        let magic = match source.take(4) {
-            Ok(bytes) => bytes.first_chunk::<4>().copied().ok_or(FileError::UnknownFormat)?,
+        let magic = match source.take_or_end(4) {
+            Ok(Some(bytes)) => bytes.first_chunk::<4>().copied().ok_or(FileError::UnknownFormat)?,
+            Ok(None) => return Err(FileError::Empty),
             Err(FileError::Cut) => return Err(FileError::UnknownFormat),
             Err(error) => return Err(error),
         };

@@ -26,6 +26,13 @@ pub fn write(call_id: &str, target: &Path, files: &[PathBuf], mut output: impl W
     if files.iter().any(|file| same_file(file, target)) {
         bail!("{} is one of the files to read; name another one to write", target.display());
     }
+    if let Some(odd) = files.iter().find(|file| file.metadata().is_ok_and(|metadata| !metadata.is_file())) {
+        bail!("{} is no file: the packets of one call need a second look; write it into a file first", odd.display());
+    }
+    if files.iter().any(|file| file == Path::new("-")) {
+        bail!("the packets of one call need a second look, which the standard input does not give; name a file");
+    }
+    super::check_files(files)?;
     let mut typed = String::new();
     if call_id == "-" {
         io::stdin().read_line(&mut typed).context("read the Call-ID from the standard input")?;
@@ -74,24 +81,26 @@ fn each_frame(
     });
     let (mut number, mut code) = (0_u64, ExitCode::SUCCESS);
     for path in files {
-        let mut file = super::open(path)?;
-        loop {
-            match file.next_packet() {
-                Ok(Some(packet)) => {
-                    let used = engine.frame(packet.link, FrameMeta { time: packet.time, vlan: None }, packet.frame);
-                    number = number.saturating_add(1);
-                    take(&mut engine, number, Some(&packet), used)?;
-                }
-                Err(FileError::Io(error)) => return Err(error).with_context(|| format!("read {}", path.display())),
-                Err(damage) => {
-                    if says_damage {
-                        tracing::warn!("{}: {damage}; what came before is counted", path.display());
+        let damage = match super::open(path)? {
+            Ok(mut file) => loop {
+                match file.next_packet() {
+                    Ok(Some(packet)) => {
+                        let used = engine.frame(packet.link, FrameMeta { time: packet.time, vlan: None }, packet.frame);
+                        number = number.saturating_add(1);
+                        take(&mut engine, number, Some(&packet), used)?;
                     }
-                    code = ExitCode::from(2);
-                    break;
+                    Ok(None) => break None,
+                    Err(FileError::Io(error)) => return Err(error).with_context(|| format!("read {}", path.display())),
+                    Err(damage) => break Some(damage),
                 }
-                Ok(None) => break,
+            },
+            Err(damage) => Some(damage),
+        };
+        if let Some(damage) = damage {
+            if says_damage {
+                tracing::warn!("{}: {damage}; what came before is counted", path.display());
             }
+            code = ExitCode::from(2);
         }
     }
     engine.finish();
