@@ -78,10 +78,13 @@ impl Daemon {
 
     /// Starts it on these ports, with all it keeps in a folder.
     pub fn start_on(folder: &Path, ports: &[&str], replay: bool) -> Self {
+        Self::start_with(folder, serde_json::json!({ "ports": ports, "store": folder.join("store") }), replay)
+    }
+
+    /// Starts it with these settings and the query socket in a folder.
+    pub fn start_with(folder: &Path, mut settings: serde_json::Value, replay: bool) -> Self {
         let config = folder.join("config.json");
-        let settings = serde_json::json!({
-            "ports": ports, "store": folder.join("store"), "socket": folder.join("query.sock"),
-        });
+        settings["socket"] = folder.join("query.sock").to_str().unwrap().into();
         std::fs::write(&config, settings.to_string()).unwrap();
         std::fs::write(folder.join("call.pcap"), sample_call()).unwrap();
         #[expect(clippy::disallowed_methods, reason = "the test starts the program under test")]
@@ -109,7 +112,8 @@ impl Daemon {
         }
     }
 
-    fn ask(&self, request: &Request) -> Option<Response> {
+    /// Asks once.
+    pub fn ask(&self, request: &Request) -> Option<Response> {
         let mut stream = UnixStream::connect(self.folder.join("query.sock")).ok()?;
         stream.write_all(&frame(&serde_json::to_vec(request).unwrap(), MAX_REQUEST).unwrap()).unwrap();
         let mut header = [0; 4];
@@ -150,13 +154,20 @@ impl Daemon {
         packets
     }
 
-    fn log(&self) -> String {
+    /// What it has logged.
+    pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()
     }
 
-    fn end(&mut self, signal: nix::sys::signal::Signal) -> Option<i32> {
+    /// Sends it a signal.
+    pub fn signal(&self, signal: nix::sys::signal::Signal) {
         let process = nix::unistd::Pid::from_raw(i32::try_from(self.process.id()).unwrap());
         nix::sys::signal::kill(process, signal).unwrap();
+    }
+
+    /// Ends it; its exit code.
+    pub fn end(&mut self, signal: nix::sys::signal::Signal) -> Option<i32> {
+        self.signal(signal);
         self.process.wait().unwrap().code()
     }
 }

@@ -4,18 +4,24 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::as_conversions,
+    clippy::panic,
     clippy::wildcard_enum_match_arm,
     reason = "helpers of tests fail by panicking, like the tests"
 )]
 
+mod absurd;
 mod captures;
 mod command_line;
 mod daemon;
 mod dialogs;
+mod files;
+mod floods;
 mod fuzz;
 mod held;
 mod hostile;
 mod keep;
+mod live;
+mod losses;
 mod oracle;
 mod oracle_quality;
 mod privacy;
@@ -23,3 +29,4 @@ mod robust;
 mod schema;
 mod tunnels;
 mod upstream;
+mod wire;

@@ -14,7 +14,11 @@ use std::{
 use serde_json::Value;
 use traffic::{CallPlan, Carriage, Link, Outcome, Plan, Tunnel, write_pcap};
 
-use crate::{captures, command_line::sniffer};
+use crate::{
+    captures,
+    command_line::sniffer,
+    wire::{Cable, in_network, ip},
+};
 
 /// Shorter texts are found by chance: a port, a count, a name like "bob".
 const SHORTEST: usize = 6;
@@ -112,9 +116,12 @@ fn reading_real_captures_logs_nobody() {
 }
 
 /// Runs the daemon over a file with everything logged, asks it this and that meanwhile, and gives its answers and its log.
-fn daemon(folder: &Path, file: &Path, store: &Path) -> (Vec<String>, String) {
+fn daemon(folder: &Path, file: &Path, store: &Path, workers: u8) -> (Vec<String>, String) {
     let (config, socket) = (folder.join("config.json"), folder.join("query.sock"));
-    let settings = serde_json::json!({ "ports": [], "store": store, "socket": socket, "rtp_without_sip": true });
+    let settings = serde_json::json!({
+        "ports": [], "store": store, "socket": socket, "rtp_without_sip": true,
+        "nat_aliases": [["192.0.2.10", "198.51.100.200"]], "workers": workers,
+    });
     fs::write(&config, settings.to_string()).unwrap();
     let child = sniffer(&["run", "--config"])
         .arg(&config)
@@ -165,9 +172,12 @@ fn the_daemon_logs_nobody_and_not_what_it_is_asked() {
     let folder = tempfile::tempdir().unwrap();
     let file = invented(folder.path());
     let (records, _) = read(&file);
-    let (answers, log) = daemon(folder.path(), &file, &folder.path().join("store"));
-    assert!(answers[0].contains("+351215550000"), "the search finds a call: {answers:?}");
-    assert_eq!(leak(&log, &secrets(&records)), None, "{log}");
+    for workers in [1, 2] {
+        let store = folder.path().join(format!("store-{workers}"));
+        let (answers, log) = daemon(folder.path(), &file, &store, workers);
+        assert!(answers[0].contains("+351215550000"), "the search finds a call: {answers:?}");
+        assert_eq!(leak(&log, &secrets(&records)), None, "{log}");
+    }
 }
 
 #[test]
@@ -178,9 +188,99 @@ fn a_daemon_whose_store_cannot_be_used_logs_nobody() {
     // A file where the folder should be: calls, packets and archive all fail.
     let store = folder.path().join("store");
     fs::write(&store, "no folder").unwrap();
-    let (_, log) = daemon(folder.path(), &file, &store);
+    let (_, log) = daemon(folder.path(), &file, &store, 1);
     assert!(log.contains("Calls are not being kept"), "{log}");
     assert_eq!(leak(&log, &secrets(&records)), None, "{log}");
+}
+
+#[test]
+fn writing_a_call_out_names_nobody_whether_it_is_there_or_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = invented(folder.path());
+    let (records, _) = read(&file);
+    let secrets = secrets(&records);
+    let call = records.iter().find(|record| record["type"] == "call").unwrap()["call_id"].as_str().unwrap().to_owned();
+    let out = folder.path().join("out.pcap");
+    for (call_id, code) in [(call.as_str(), 0), ("+351215550000@192.0.2.10", 1)] {
+        let output = sniffer(&["read", "--write-call", call_id, out.to_str().unwrap(), file.to_str().unwrap()])
+            .env("RUST_LOG", "trace")
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(code), "{output:?}");
+        for text in [output.stderr, output.stdout] {
+            assert_eq!(leak(&String::from_utf8(text).unwrap(), &secrets), None);
+        }
+    }
+    // Cut files, unknown files, and folders for files are complained about, and nobody is named.
+    let cut = folder.path().join("cut");
+    let bytes = fs::read(&file).unwrap();
+    for length in [10, bytes.len() - 7] {
+        fs::write(&cut, &bytes[..length]).unwrap();
+        let (_, log) = read(&cut);
+        assert!(log.contains("it was cut"), "{log}");
+        assert_eq!(leak(&log, &secrets), None);
+    }
+}
+
+#[test]
+fn live_capture_logs_nobody() {
+    in_network("live_capture_logs_nobody", || {
+        let mut command = sniffer(&["live", "far", "--json", "--rtp-without-sip"]);
+        let child = command.env("RUST_LOG", "trace").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        std::thread::sleep(Duration::from_secs(3));
+        let cable = Cable::open("near");
+        for (n, method) in ["INVITE", "REGISTER", "OPTIONS", "SUBSCRIBE", "BYE"].into_iter().enumerate() {
+            let text = format!(
+                "{method} sip:+351215550000@192.0.2.2 SIP/2.0\r\nCall-ID: {n}-secret@callward.example\r\n\
+                 From: <sip:+351215550001@192.0.2.1>;tag=a\r\nTo: <sip:+351215550000@192.0.2.2>\r\nCSeq: 1 {method}\r\n\r\n"
+            );
+            cable.send([(1, 5060), (2, 5060)], &[], text.as_bytes());
+            // Cut in the middle of a header.
+            cable.send([(1, 5060), (2, 5060)], &[], &text.as_bytes()[..text.len() / 2]);
+        }
+        (0..50).for_each(|number| cable.rtp(number, &[], 160));
+        std::thread::sleep(Duration::from_secs(1));
+        ip("link delete far").unwrap();
+        let output = child.wait_with_output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let records: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let secrets = secrets(&records);
+        for secret in ["+351215550001", "192.0.2.2", "0-secret@callward.example"] {
+            assert!(secrets.contains(secret), "{secret}: {secrets:?}");
+        }
+        let log = String::from_utf8(output.stderr).unwrap();
+        assert!(log.contains("is gone"), "{log}");
+        assert_eq!(leak(&log, &secrets), None, "{log}");
+    });
+}
+
+/// The text of the panic that [`a_defect`] makes names somebody.
+const NAMED: &str = "sip:\u{e9}+351215550000@192.0.2.10";
+
+#[test]
+#[ignore = "another test runs it as a program of its own"]
+fn a_defect() {
+    // Whatever is asked: from here on it logs, and tells panics, as the program does.
+    let _code = sniffer::cli::run(["sniffer", "check", "/dev/null"]);
+    // Within a letter of two octets.
+    let (_, rest) = NAMED.split_at(std::hint::black_box(5));
+    assert!(rest.is_empty());
+}
+
+#[test]
+fn a_panic_says_where_it_was_and_names_nobody() {
+    #[expect(clippy::disallowed_methods, reason = "the test starts itself")]
+    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+    let output = command
+        .args(["--exact", "privacy::a_defect", "--ignored", "--nocapture", "--test-threads=1"])
+        .env("RUST_BACKTRACE", "full")
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap() + &String::from_utf8(output.stdout).unwrap();
+    assert!(!output.status.success() && said.contains("A defect of sniffer"), "{said}");
+    assert!(said.contains("tests/privacy.rs:"), "{said}");
+    let secrets = [NAMED, "+351215550000", "192.0.2.10"].map(str::to_owned).into();
+    assert_eq!(leak(&said, &secrets), None, "{said}");
 }
 
 #[test]

@@ -247,6 +247,12 @@ impl PacketStore {
         lock(&self.shared.incomplete).remove(&Owner::Call(call).number())
     }
 
+    /// Says whether packets of a call were dropped so far.
+    #[must_use]
+    pub fn is_incomplete(&self, call: u64) -> bool {
+        lock(&self.shared.incomplete).contains(&Owner::Call(call).number())
+    }
+
     /// The run of the program.
     #[must_use]
     pub fn run_number(&self) -> u64 {

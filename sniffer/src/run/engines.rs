@@ -2,6 +2,8 @@
 //! has a [`Worker`] of its own and only SIP crosses to the one owner of signalling: through bounded queues, in bursts,
 //! and nobody waits for anybody.
 
+#[cfg(test)]
+mod bound;
 mod look;
 
 use std::{
@@ -292,11 +294,11 @@ mod tests {
 
     use super::*;
 
-    fn at(millis: i64) -> Timestamp {
+    pub fn at(millis: i64) -> Timestamp {
         Timestamp::from_nanos(1_000_000_000_000 + millis * 1_000_000)
     }
 
-    fn frame(source: u8, port: u16, payload: &[u8]) -> Vec<u8> {
+    pub fn frame(source: u8, port: u16, payload: &[u8]) -> Vec<u8> {
         let length = u16::try_from(payload.len()).unwrap();
         let mut bytes = vec![0x45, 0];
         bytes.extend((length + 28).to_be_bytes());

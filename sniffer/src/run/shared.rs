@@ -134,7 +134,7 @@ impl Shared {
     /// Takes what came to its end.
     fn ended(&self, events: Vec<Event>) {
         for event in events {
-            let call: EndedCall = match event {
+            let mut call: EndedCall = match event {
                 Event::Call(call) => *call,
                 Event::Adopted { stream, call } => {
                     self.sinks.adopted(stream, call, super::now());
@@ -146,6 +146,7 @@ impl Shared {
                 | Event::Subscription { .. }
                 | Event::Exchange { .. } => continue,
             };
+            call.summary.lost_here |= self.sinks.is_incomplete(call.serial);
             let mut recent = lock(&self.recent);
             if recent.len() == limits::RECENT_CALLS {
                 recent.pop_front();
@@ -257,7 +258,10 @@ impl Shared {
         let mut tracked = Vec::new();
         // One more tells whether there are more.
         let page = Page { limit: limit.saturating_add(1), before, oldest };
-        self.engines.page(&page, |call| tracked.push(call.summary));
+        self.engines.page(&page, |call| {
+            let lost_here = call.summary.lost_here || self.sinks.is_incomplete(call.serial);
+            tracked.push(CallSummary { lost_here, ..call.summary });
+        });
         for call in recent.into_iter().chain(tracked) {
             if before.is_none_or(|before| call.id < before) && oldest.is_none_or(|oldest| call.id >= oldest) {
                 calls.insert(call.id, call);

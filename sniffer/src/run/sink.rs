@@ -104,7 +104,11 @@ impl Sinks {
     fn keep(&self, call: EndedCall, is_last: bool) {
         let EndedCall { serial, mut record, streams, mut summary } = call;
         let packets = self.packets.get();
-        if is_last && packets.is_some_and(|packets| packets.take_incomplete(serial.get())) {
+        let is_incomplete = |packets: &PacketStore| match is_last {
+            true => packets.take_incomplete(serial.get()),
+            false => packets.is_incomplete(serial.get()),
+        };
+        if packets.is_some_and(is_incomplete) {
             record.lost_here = true;
             summary.lost_here = true;
         }
@@ -127,6 +131,12 @@ impl Sinks {
                 unfinished.push(id);
             }
         }
+    }
+
+    /// Says whether packets of a call that is tracked were dropped on their way to the packet store.
+    #[must_use]
+    pub fn is_incomplete(&self, call: CallSerial) -> bool {
+        self.packets.get().is_some_and(|packets| packets.is_incomplete(call.get()))
     }
 
     /// Takes note that records were taken out of the queue.
@@ -352,9 +362,11 @@ mod tests {
         let used = FrameUse { kind: FrameKind::Rtp, owner: Some(call.serial), ..FrameUse::default() };
         tap.frame(LinkType::RawIp, FrameMeta { time: at(1), vlan: None }, b"a packet", used);
         drop(tap);
+        // It has ended and is watched for some time more, then it is over, then another has its serial.
+        sinks.progress(call.clone());
         sinks.ended(call.clone());
         sinks.ended(call);
         let marks: Vec<_> = calls.try_iter().map(|kept| kept.summary.lost_here).collect();
-        assert_eq!(marks, [true, false], "marked once");
+        assert_eq!(marks, [true, true, false], "whenever it is told, and once it is over no more");
     }
 }
