@@ -1,5 +1,9 @@
 //! Reading numbers out of bytes: every read says when the bytes end.
 
+use std::hash::{BuildHasher, Hash};
+
+use foldhash::fast::FixedState;
+
 /// The byte at `at`.
 #[inline]
 pub fn u8_at(bytes: &[u8], at: usize) -> Option<u8> {
@@ -16,6 +20,13 @@ pub fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
 #[inline]
 pub fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_be_bytes(*bytes.get(at..)?.first_chunk()?))
+}
+
+/// A number that stands for bytes or others: equal ones, equal numbers.
+pub fn fingerprint(value: impl Hash) -> u32 {
+    let hash = FixedState::with_seed(0x5ee).hash_one(value);
+    let [a, b, c, d, e, f, g, h] = hash.to_be_bytes();
+    u32::from_be_bytes([a, b, c, d]) ^ u32::from_be_bytes([e, f, g, h])
 }
 
 /// A count as a floating-point number; exact up to 2^53.

@@ -30,7 +30,49 @@ pub struct Endpoint {
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        SocketAddr::new(self.address, self.port).fmt(f)
+        let IpAddr::V4(address) = self.address else { return SocketAddr::new(self.address, self.port).fmt(f) };
+        // Each record has four: a general formatter takes as long as all the rest of a call's record.
+        let mut text = Digits::default();
+        for (place, octet) in address.octets().into_iter().enumerate() {
+            if place > 0 {
+                text.push(b'.');
+            }
+            text.number(octet.into());
+        }
+        text.push(b':');
+        text.number(self.port);
+        f.pad(text.as_str())
+    }
+}
+
+/// An address and a port of IPv4 as text: at most 21 characters.
+#[derive(Default)]
+struct Digits {
+    text: [u8; 24],
+    length: usize,
+}
+
+impl Digits {
+    fn push(&mut self, byte: u8) {
+        if let Some(place) = self.text.get_mut(self.length) {
+            *place = byte;
+            self.length = self.length.saturating_add(1);
+        }
+    }
+
+    fn number(&mut self, number: u16) {
+        let mut divisor = 10_000;
+        while divisor > 1 && number < divisor {
+            divisor /= 10;
+        }
+        while divisor > 0 {
+            self.push(b'0'.wrapping_add(u8::try_from(number / divisor % 10).unwrap_or(0)));
+            divisor /= 10;
+        }
+    }
+
+    fn as_str(&self) -> &str {
+        self.text.get(..self.length).and_then(|text| str::from_utf8(text).ok()).unwrap_or_default()
     }
 }
 

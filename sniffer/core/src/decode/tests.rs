@@ -5,6 +5,17 @@ mod tunnels;
 
 use super::*;
 
+#[test]
+fn an_endpoint_is_written_as_the_library_writes_it() {
+    for address in ["0.0.0.0", "192.0.2.10", "255.255.255.255", "10.9.100.99", "::1", "2001:db8::192.0.2.1"] {
+        for port in [0, 7, 10, 99, 100, 999, 5060, 10_000, 65_535] {
+            let address: IpAddr = address.parse().unwrap();
+            let (ours, theirs) = (Endpoint { address, port }, SocketAddr::new(address, port));
+            assert_eq!((ours.to_string(), format!("{ours:>30}")), (theirs.to_string(), format!("{theirs:>30}")));
+        }
+    }
+}
+
 /// The datagram in a frame.
 fn datagram(link: LinkType, frame: &[u8]) -> Result<Datagram<'_>, Reason> {
     let found = decode(link, None, frame)?;

@@ -11,13 +11,18 @@ use foldhash::quality::FixedState;
 
 use self::{
     lately::Lately,
-    matching::{callees, callers, correlating_value, same_any, tail, target_parts},
+    matching::{callees, callers, correlating_value, end_of, same_any, target_parts},
 };
 use super::{
     CallSerial,
     call::{Call, is_anonymous, seen::fingerprint},
 };
-use crate::{limits, query::CallKey, sip::Message, time::Timestamp};
+use crate::{
+    limits,
+    query::CallKey,
+    sip::{Header, Message},
+    time::Timestamp,
+};
 
 /// How calls are found to belong together.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,10 +103,19 @@ impl Recent {
     }
 }
 
+/// Who calls whom, as hashes of what numbers that are the same have in common.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Numbers {
+    caller: Option<u64>,
+    callee: Option<u64>,
+}
+
 /// See the module's text.
 #[derive(Debug)]
 pub struct Correlator {
     settings: Correlation,
+    /// The headers of the settings; those that have no number of their own are looked for by name.
+    headers: Vec<(Header, String)>,
     hasher: FixedState,
     values: Lately<Leg>,
     /// INVITEs by the host they went to and the end of a number.
@@ -115,6 +129,7 @@ impl Correlator {
     pub fn new(settings: &Correlation, hash_seed: u64) -> Self {
         Self {
             settings: settings.clone(),
+            headers: settings.headers.iter().map(|name| (Header::of(name.as_bytes()), name.clone())).collect(),
             hasher: FixedState::with_seed(hash_seed),
             values: Lately::new(limits::CORRELATION_VALUES),
             hops: Lately::new(limits::RECENT_LEGS),
@@ -130,7 +145,10 @@ impl Correlator {
 
     /// The values of the configured headers that may name another leg.
     pub fn header_values<'a>(&self, message: &Message<'a>) -> impl Iterator<Item = &'a [u8]> {
-        self.settings.headers.iter().filter_map(|name| correlating_value(name, message.named(name)?))
+        self.headers.iter().filter_map(|(header, name)| {
+            let value = if *header == Header::Other { message.named(name)? } else { message.first(*header)? };
+            correlating_value(name, value)
+        })
     }
 
     /// A leg that carries this value of a header, and is tracked or was seen a moment ago; from here on this one carries it
@@ -167,12 +185,12 @@ impl Correlator {
     }
 
     /// Remembers an INVITE, so that the next leg finds it.
-    pub fn remember(&mut self, call: &Call, leg: Leg, hop: Hop) {
+    pub fn remember(&mut self, numbers: Numbers, leg: Leg, hop: Hop) {
         if !self.settings.by_number {
             return;
         }
         self.hops.forget_before(back(hop.time, self.settings.window));
-        for hash in self.number_keys(call, hop.destination.address) {
+        for hash in self.number_keys(numbers, hop.destination.address) {
             let recent = Recent::new(leg.serial, &hop);
             self.hops.put(hop.time, hash, recent, |known| *known == recent);
         }
@@ -182,6 +200,7 @@ impl Correlator {
     pub fn leg_before<'a>(
         &self,
         call: &Call,
+        numbers: Numbers,
         leg: Leg,
         hop: Hop,
         find: impl Fn(CallSerial) -> Option<&'a Call>,
@@ -190,7 +209,7 @@ impl Correlator {
             return None;
         }
         let mut best: Option<(Rank, Leg)> = None;
-        for hash in self.number_keys(call, hop.source.address) {
+        for hash in self.number_keys(numbers, hop.source.address) {
             for (time, &known) in self.hops.get(hash) {
                 if known.serial == leg.serial || !known.is_passed_on(time, &hop) {
                     continue;
@@ -220,11 +239,19 @@ impl Correlator {
         is_next.then_some(Rank { is_half: !(same_caller && same_callee), is_paired, time, serial: before.serial })
     }
 
-    fn number_keys(&self, call: &Call, host: IpAddr) -> impl Iterator<Item = u64> + use<> {
+    /// Who calls whom, to be found by.
+    pub fn numbers(&self, call: &Call) -> Numbers {
+        if !self.settings.by_number {
+            return Numbers::default();
+        }
+        let hash = |user: &[u8]| self.hasher.hash_one(&*end_of(user));
         let caller = callers(call).find(|user| !is_anonymous(std::str::from_utf8(user).ok()));
-        let callee = callees(call).next();
-        let hash = |kind: u8, user: Option<&[u8]>| Some(self.hasher.hash_one((kind, host, tail(user?))));
-        [hash(1, caller), hash(2, callee)].into_iter().flatten()
+        Numbers { caller: caller.map(hash), callee: callees(call).next().map(hash) }
+    }
+
+    fn number_keys(&self, numbers: Numbers, host: IpAddr) -> impl Iterator<Item = u64> + use<> {
+        let hash = |kind: u8, number: Option<u64>| Some(self.hasher.hash_one((kind, host, number?)));
+        [hash(1, numbers.caller), hash(2, numbers.callee)].into_iter().flatten()
     }
 
     /// Puts two calls into one group. Gives the key of the group and its members that have to be told.

@@ -103,7 +103,7 @@ impl Exchange {
     /// Takes a message of this exchange.
     pub fn on(&mut self, message: &Message<'_>, at: &At) -> Noted {
         let branch = seen::branch(message);
-        let sight = self.seen.look(message, branch, at);
+        let sight = self.seen.look(message, message.call_id, branch, at);
         self.last = self.last.max(at.time);
         let mut response = None;
         match sight {

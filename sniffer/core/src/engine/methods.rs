@@ -102,11 +102,7 @@ pub struct Methods([MethodCounters; Method::ALL.len()]);
 impl Methods {
     /// Counts a message.
     pub fn count(&mut self, message: &Message<'_>, noted: Noted) {
-        let method = message.method();
-        let Some(counters) = Method::ALL.iter().zip(&mut self.0).find(|(known, _)| **known == method).map(|one| one.1)
-        else {
-            return;
-        };
+        let Some(counters) = self.0.get_mut(message.method().number()) else { return };
         match (noted.sight, message.status()) {
             (Sight::Copy, _) => counters.copies += 1,
             (Sight::Retransmission, _) => counters.retransmissions += 1,

@@ -193,10 +193,8 @@ impl Signalling {
     }
 
     fn count(&mut self, method: Method) {
-        for (known, count) in Method::ALL.iter().zip(&mut self.counters.requests) {
-            if *known == method {
-                *count += 1;
-            }
+        if let Some(count) = self.counters.requests.get_mut(method.number()) {
+            *count += 1;
         }
     }
 

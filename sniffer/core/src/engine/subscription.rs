@@ -95,7 +95,7 @@ impl Subscription {
 
     /// Takes a message of this subscription.
     pub fn on(&mut self, message: &Message<'_>, at: &At) -> Noted {
-        let sight = self.seen.look(message, seen::branch(message), at);
+        let sight = self.seen.look(message, message.call_id, seen::branch(message), at);
         self.last = self.last.max(at.time);
         match sight {
             Sight::Copy => {

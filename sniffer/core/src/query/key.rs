@@ -16,11 +16,22 @@ impl CallKey {
     /// Makes the key of the call with this Call-ID that started at this time.
     #[must_use]
     pub fn new(start: Timestamp, call_id: &str) -> Self {
+        Self::of_hash(start, Self::hash_of(call_id))
+    }
+
+    /// The part of a key that stands for the Call-ID.
+    #[must_use]
+    pub fn hash_of(call_id: &str) -> u64 {
         // FNV-1a, 64 bits: a hash that is the same on every machine and in every version, since it is kept on disk.
-        let hash = call_id
+        call_id
             .bytes()
-            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
-        Self((u128::from(start.as_micros()) << 64) | u128::from(hash))
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    }
+
+    /// The key of the call that started at this time, and whose Call-ID has this hash.
+    #[must_use]
+    pub fn of_hash(start: Timestamp, call_id: u64) -> Self {
+        Self((u128::from(start.as_micros()) << 64) | u128::from(call_id))
     }
 
     /// When its call started, to the microsecond.

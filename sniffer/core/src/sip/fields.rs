@@ -64,10 +64,15 @@ pub fn contact_parameter<'a>(value: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
 /// characters.
 #[must_use]
 pub fn text(bytes: &[u8], limit: usize) -> String {
+    plain_text(bytes, limit).into_owned()
+}
+
+/// The same as [`text`], without a copy where the bytes are such text.
+#[must_use]
+pub fn plain_text(bytes: &[u8], limit: usize) -> Cow<'_, str> {
     let bytes = bytes.trim_ascii();
-    let is_plain = |&byte: &u8| byte.is_ascii_graphic();
-    if bytes.len() <= limit && bytes.iter().all(is_plain) {
-        return std::str::from_utf8(bytes).unwrap_or_default().to_owned();
+    if bytes.len() <= limit && is_graphic(bytes) {
+        return Cow::Borrowed(std::str::from_utf8(bytes).unwrap_or_default());
     }
     let mut text = String::with_capacity(bytes.len().min(limit));
     for character in String::from_utf8_lossy(bytes.get(..limit).unwrap_or(bytes)).chars() {
@@ -80,5 +85,10 @@ pub fn text(bytes: &[u8], limit: usize) -> String {
             text.push(character);
         }
     }
-    text
+    Cow::Owned(text)
+}
+
+/// Says whether all are visible characters of ASCII. All are looked at, so that many are at once.
+pub(crate) fn is_graphic(bytes: &[u8]) -> bool {
+    bytes.iter().fold(true, |all, byte| all & byte.is_ascii_graphic())
 }

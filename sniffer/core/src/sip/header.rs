@@ -14,6 +14,8 @@ macro_rules! headers {
         impl Header {
             /// All headers that are known by name.
             pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+            /// How many there are, with all others as one.
+            pub(super) const COUNT: usize = Self::ALL.len() + 1;
 
             /// The name in full, as its RFC writes it; empty for [`Header::Other`].
             #[must_use]
@@ -169,8 +171,10 @@ impl Header {
             (21, b'p') => &[Self::PAccessNetworkInfo],
             _ => return Self::Other,
         };
-        let mut candidates = candidates.iter().copied();
-        candidates.find(|header| header.name().as_bytes().eq_ignore_ascii_case(name)).unwrap_or(Self::Other)
+        // Nearly all write names as the RFCs do, and that is seen at once.
+        let as_written = candidates.iter().find(|header| header.name().as_bytes() == name);
+        let in_any_case = || candidates.iter().find(|header| header.name().as_bytes().eq_ignore_ascii_case(name));
+        as_written.or_else(in_any_case).copied().unwrap_or(Self::Other)
     }
 
     fn of_letter(lower: u8) -> Self {
@@ -195,10 +199,11 @@ impl Header {
         }
     }
 
-    /// One bit for each header.
+    /// A number for each header, below [`Header::COUNT`].
     #[expect(clippy::as_conversions, reason = "the number of a variant; there is no other conversion")]
-    pub(super) fn bit(self) -> u128 {
-        1 << (self as u8)
+    #[inline]
+    pub(super) fn number(self) -> usize {
+        usize::from(self as u8)
     }
 }
 
@@ -233,8 +238,9 @@ mod tests {
     }
 
     #[test]
-    fn every_header_has_a_bit_of_its_own() {
-        let bits = Header::ALL.iter().fold(Header::Other.bit(), |bits, header| bits | header.bit());
-        assert_eq!(usize::try_from(bits.count_ones()).unwrap(), Header::ALL.len() + 1);
+    fn every_header_has_a_number_of_its_own() {
+        let all = Header::ALL.iter().chain([&Header::Other]);
+        let numbers: Vec<_> = all.map(|header| header.number()).collect();
+        assert_eq!(numbers, (0..Header::COUNT).collect::<Vec<_>>());
     }
 }

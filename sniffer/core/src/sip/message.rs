@@ -1,7 +1,7 @@
 //! A framed message and its headers. The index holds places, not values: 8 bytes a line, in a fixed array for any usual
 //! message.
 
-use super::{Header, Method};
+use super::{Header, Method, Tag};
 use crate::{drops::Reason, limits};
 
 /// The first line of a message.
@@ -43,6 +43,10 @@ pub struct Message<'a> {
     pub from: &'a [u8],
     /// To, whole.
     pub to: &'a [u8],
+    /// The tag of From.
+    pub from_tag: Tag<'a>,
+    /// The tag of To.
+    pub to_tag: Tag<'a>,
     /// The first line of Contact.
     pub contact: Option<&'a [u8]>,
     /// Expires.
@@ -111,7 +115,9 @@ struct Line {
 #[derive(Clone, Debug)]
 pub struct Headers<'a> {
     head: &'a [u8],
-    present: u128,
+    /// Which line is the first of each header, counted from one; zero where there is none. The last number also stands
+    /// for all behind it.
+    firsts: [u8; Header::COUNT],
     count: usize,
     damaged: u16,
     lines: [Line; limits::SIP_HEADERS_INLINE],
@@ -122,34 +128,43 @@ impl<'a> Headers<'a> {
     /// An index without lines. `head` is what follows the start line.
     pub(super) fn new(head: &'a [u8]) -> Self {
         let empty = Line { header: Header::Other, name_length: 0, name: 0, value: 0, value_length: 0 };
-        Self { head, present: 0, count: 0, damaged: 0, lines: [empty; limits::SIP_HEADERS_INLINE], spilled: Vec::new() }
+        Self {
+            head,
+            firsts: [0; Header::COUNT],
+            count: 0,
+            damaged: 0,
+            lines: [empty; limits::SIP_HEADERS_INLINE],
+            spilled: Vec::new(),
+        }
     }
 
     /// Takes the line from `from` to `to`, with its folds, whose colon is at `colon`.
     pub(super) fn put(&mut self, from: usize, colon: usize, to: usize) -> Result<(), Reason> {
         let name = self.head.get(from..colon).unwrap_or_default().trim_ascii_end();
-        let whole = self.head.get(colon.saturating_add(1)..to).unwrap_or_default();
-        let value = whole.trim_ascii_start();
-        let leading = whole.len().saturating_sub(value.len());
+        let value = self.head.get(colon.saturating_add(1)..to).unwrap_or_default().trim_ascii_start();
+        let value_at = to.saturating_sub(value.len());
         let value = value.trim_ascii_end();
         if name.is_empty() || name.len() > usize::from(u8::MAX) {
             return self.damage();
         }
-        let header = Header::of(name);
-        let place = colon.saturating_add(1).saturating_add(leading);
-        let (Ok(name_length), Ok(name), Ok(place), Ok(value_length)) =
-            (u8::try_from(name.len()), u16::try_from(from), u16::try_from(place), u16::try_from(value.len()))
+        let (Ok(name_length), Ok(name_at), Ok(value_at), Ok(value_length)) =
+            (u8::try_from(name.len()), u16::try_from(from), u16::try_from(value_at), u16::try_from(value.len()))
         else {
             return Err(Reason::SipTooLarge);
         };
-        let line = Line { header, name_length, name, value: place, value_length };
+        let header = Header::of(name);
+        let line = Line { header, name_length, name: name_at, value: value_at, value_length };
         match self.lines.get_mut(self.count) {
             Some(free) => *free = line,
             None if self.count < limits::SIP_HEADERS => self.spilled.push(line),
             None => return Err(Reason::SipTooLarge),
         }
         self.count = self.count.saturating_add(1);
-        self.present |= header.bit();
+        if let Some(first) = self.firsts.get_mut(header.number())
+            && *first == 0
+        {
+            *first = u8::try_from(self.count).unwrap_or(u8::MAX);
+        }
         Ok(())
     }
 
@@ -173,19 +188,31 @@ impl<'a> Headers<'a> {
 
     /// Says whether there is a line of a header, without a search.
     #[must_use]
+    #[inline]
     pub fn has(&self, header: Header) -> bool {
-        self.present & header.bit() != 0
+        self.place(header) != 0
+    }
+
+    #[inline]
+    fn place(&self, header: Header) -> usize {
+        self.firsts.get(header.number()).map_or(0, |&first| usize::from(first))
     }
 
     /// The first line of a header.
     #[must_use]
+    #[inline]
     pub fn first(&self, header: Header) -> Option<&'a [u8]> {
-        if self.has(header) { self.all(header).next() } else { None }
+        let place = self.place(header).checked_sub(1)?;
+        match self.lines.get(place) {
+            Some(line) => Some(self.value(line)),
+            None => self.all(header).next(),
+        }
     }
 
     /// All lines of a header, in order.
     pub fn all(&self, header: Header) -> impl Iterator<Item = &'a [u8]> {
-        self.index().filter(move |line| line.header == header).map(|line| self.value(line))
+        let before = self.place(header).checked_sub(1).unwrap_or(self.count);
+        self.index().skip(before).filter(move |line| line.header == header).map(|line| self.value(line))
     }
 
     /// The first line of a header by its name.

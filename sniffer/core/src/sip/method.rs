@@ -2,6 +2,7 @@
 
 /// The method of a request. Methods are case-sensitive (RFC 3261, section 7.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
 #[expect(missing_docs, reason = "the names are the methods")]
 pub enum Method {
     Invite,
@@ -41,6 +42,14 @@ impl Method {
         Self::Publish,
         Self::Other,
     ];
+
+    /// Its place in [`Method::ALL`].
+    #[must_use]
+    #[expect(clippy::as_conversions, reason = "the number of a variant; there is no other conversion")]
+    #[inline]
+    pub fn number(self) -> usize {
+        usize::from(self as u8)
+    }
 
     /// The method as it is written.
     #[must_use]
@@ -95,13 +104,41 @@ pub fn is_token(bytes: &[u8]) -> bool {
 }
 
 /// A character of a token (RFC 3261, section 25.1).
+#[inline]
 pub(super) fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~')
+    TOKEN.get(usize::from(byte)).is_some_and(|&is_token| is_token)
 }
+
+/// Which bytes are characters of a token: each tag and branch is looked through.
+#[expect(clippy::as_conversions, clippy::indexing_slicing, reason = "a table made by the compiler")]
+static TOKEN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut rest: &[u8] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.!%*_+`'~";
+    while let [byte, tail @ ..] = rest {
+        table[*byte as usize] = true;
+        rest = tail;
+    }
+    table
+};
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_characters_of_tokens_are_those_of_the_rfc() {
+        for byte in 0..=u8::MAX {
+            let is_token = byte.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(&byte);
+            assert_eq!(is_token_byte(byte), is_token, "{byte}");
+        }
+    }
+
+    #[test]
+    fn the_number_of_a_method_is_its_place() {
+        for (place, method) in Method::ALL.iter().enumerate() {
+            assert_eq!(method.number(), place);
+        }
+    }
 
     #[test]
     fn every_method_is_read_as_it_is_written_and_only_so() {

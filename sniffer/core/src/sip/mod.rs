@@ -12,6 +12,7 @@ mod message;
 mod method;
 mod parse;
 mod scan;
+mod tag;
 pub mod uri;
 mod via;
 
@@ -23,6 +24,7 @@ pub use self::{
     message::{Headers, Message, StartLine},
     method::{Method, is_token},
     parse::{looks_like_sip, parse},
+    tag::Tag,
     uri::{Number, Scheme, Uri},
     via::Via,
 };

@@ -2,7 +2,7 @@
 
 use memchr::memchr;
 
-use super::{Header, Headers, Message, Method, StartLine, fields, method::is_token_byte};
+use super::{Header, Headers, Message, Method, StartLine, Tag, fields, method::is_token_byte};
 use crate::{drops::Reason, limits};
 
 /// Says whether a datagram begins like a SIP message: its first line starts or ends with the protocol's name.
@@ -56,6 +56,8 @@ pub fn parse(datagram: &[u8]) -> Result<Message<'_>, Reason> {
         cseq_method,
         from,
         to,
+        from_tag: Tag::of(from),
+        to_tag: Tag::of(to),
         contact: first(Header::Contact),
         expires: first(Header::Expires),
         content_type: first(Header::ContentType),

@@ -3,7 +3,7 @@
 
 use super::{
     Call, Timeouts,
-    seen::{At, branch, fingerprint, tag, uri},
+    seen::{At, branch, fingerprint, uri},
     side::Side,
     texts::Field,
 };
@@ -67,7 +67,7 @@ pub(super) struct Invite {
 impl Invite {
     pub(super) fn new(message: &Message<'_>, time: Timestamp) -> Self {
         Self {
-            caller_tags: [tag(message.from); 2],
+            caller_tags: [message.from_tag.number; 2],
             cseq: message.cseq,
             branch: 0,
             answered_cseq: 0,
@@ -172,13 +172,13 @@ impl Call {
     /// not the old one seen late, or one that comes too late to be a retransmission (RFC 3261, timer B).
     pub fn is_reused_by(&self, message: &Message<'_>, time: Timestamp, timeouts: &Timeouts) -> bool {
         let is_invite = matches!(message.start, StartLine::Request { method: Method::Invite, .. });
-        if !is_invite || tag(message.to) != 0 {
+        if !is_invite || !message.to_tag.is_none() {
             return false;
         }
         let branch = branch(message);
         let invite = &self.invite;
         let is_late = message.cseq <= invite.cseq && invite.last.after(timeouts.call_linger) < time;
-        let is_other = !invite.caller_tags.contains(&tag(message.from))
+        let is_other = !invite.caller_tags.contains(&message.from_tag.number)
             || message.cseq > invite.cseq
             || (message.cseq == invite.cseq && (branch.is_empty() || fingerprint(branch) != invite.branch));
         is_late || (self.state == CallState::Completed && !self.release.is_tentative && is_other)
@@ -186,7 +186,7 @@ impl Call {
 
     /// An INVITE with a higher number after a refusal is the next round: credentials, or another address after 3xx.
     pub(super) fn invite_request(&mut self, message: &Message<'_>, branch: &[u8], side: Side, at: &At, is_new: bool) {
-        let is_outside = tag(message.to) == 0;
+        let is_outside = message.to_tag.is_none();
         if !is_outside {
             if is_new && (self.answered.is_some() || self.invite.is_seen) {
                 self.session_mut().count_reinvite();
@@ -198,7 +198,7 @@ impl Call {
         let invite = &mut self.invite;
         if is_outside {
             invite.last = invite.last.max(at.time);
-            let from = tag(message.from);
+            let from = message.from_tag.number;
             if !invite.caller_tags.contains(&from) {
                 invite.caller_tags = [invite.caller_tags[0], from];
             }
@@ -227,8 +227,8 @@ impl Call {
     }
 
     pub(super) fn invite_answer(&mut self, status: u16, message: &Message<'_>, at: &At, is_new: bool) {
-        let by_caller = self.invite.side_of(tag(message.from)) == Side::Caller;
-        let to = tag(message.to);
+        let by_caller = self.invite.side_of(message.from_tag.number) == Side::Caller;
+        let to = message.to_tag.number;
         // An answer to a round that was overtaken says nothing of the call.
         let is_current = by_caller && message.cseq >= self.invite.cseq;
         match status {
@@ -339,7 +339,7 @@ impl Call {
     pub(super) fn ack(&mut self, message: &Message<'_>) {
         // A refusal is acknowledged too; without one it is an answer that was acknowledged.
         let is_refused = self.answered.is_none() && self.end.is_some();
-        if !is_refused && tag(message.to) != 0 && message.cseq >= self.invite.cseq {
+        if !is_refused && !message.to_tag.is_none() && message.cseq >= self.invite.cseq {
             self.invite.is_acknowledged = true;
         }
     }

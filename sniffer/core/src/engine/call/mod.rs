@@ -49,6 +49,8 @@ pub struct Call {
     pub serial: CallSerial,
     /// The Call-ID as on the wire.
     pub call_id: Box<[u8]>,
+    /// What stands for the Call-ID in the call's key.
+    key_hash: u64,
     /// First message.
     pub start: Timestamp,
     /// Last signalling message.
@@ -109,6 +111,7 @@ impl Call {
         let mut call = Self {
             serial,
             call_id: message.call_id.into(),
+            key_hash: CallKey::hash_of(&fields::plain_text(message.call_id, limits::CALL_ID_BYTES)),
             start: at.time,
             last_message: at.time,
             timer: None,
@@ -149,7 +152,7 @@ impl Call {
     /// Takes a message of this call and says what it was to it.
     pub fn on(&mut self, message: &Message<'_>, at: &At) -> Noted {
         let branch = seen::branch(message);
-        let sight = self.seen.look(message, branch, at);
+        let sight = self.seen.look(message, b"", branch, at);
         self.last_message = self.last_message.max(at.time);
         match sight {
             Sight::Copy => {
@@ -233,11 +236,11 @@ impl Call {
     /// the caller, also in a dialog that a box in between opens under the same Call-ID with a tag of its own.
     pub fn author(&self, message: &Message<'_>) -> Side {
         match message.start {
-            StartLine::Request { method: Method::Invite | Method::Cancel, .. } if seen::tag(message.to) == 0 => {
+            StartLine::Request { method: Method::Invite | Method::Cancel, .. } if message.to_tag.is_none() => {
                 Side::Caller
             }
-            StartLine::Request { .. } => self.invite.side_of(seen::tag(message.from)),
-            StartLine::Response { .. } => self.invite.side_of(seen::tag(message.from)).other(),
+            StartLine::Request { .. } => self.invite.side_of(message.from_tag.number),
+            StartLine::Response { .. } => self.invite.side_of(message.from_tag.number).other(),
         }
     }
 
@@ -355,7 +358,7 @@ impl Call {
 
     /// The stable identity of the call.
     pub fn key(&self) -> CallKey {
-        CallKey::new(self.start, &self.call_id_text())
+        CallKey::of_hash(self.start, self.key_hash)
     }
 
     /// The Call-ID as text.

@@ -119,7 +119,8 @@ pub(super) fn party(texts: &Texts, side: Side, address: String) -> Party {
 pub fn number_and_domain(uri: &str) -> (Option<String>, Option<String>) {
     let Some(uri) = Uri::parse(uri.as_bytes()) else { return (None, None) };
     let number = uri.number().map(|number| number.as_str().to_owned()).or_else(|| uri.user_text());
-    let domain = String::from_utf8_lossy(uri.host).to_ascii_lowercase();
+    let mut domain = String::from_utf8_lossy(uri.host).into_owned();
+    domain.make_ascii_lowercase();
     (number.filter(|user| !user.is_empty()), Some(domain).filter(|domain| !domain.is_empty()))
 }
 

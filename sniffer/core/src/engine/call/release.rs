@@ -3,7 +3,7 @@
 use super::{
     Call,
     invite::ForkState,
-    seen::{At, tag},
+    seen::At,
     side::Side,
     texts::{Field, Texts},
 };
@@ -61,8 +61,8 @@ impl Call {
         let is_near = self.is_on_first_hop(at);
         self.release.bye = message.cseq;
         let other = match side {
-            Side::Caller => tag(message.to),
-            Side::Callee => tag(message.from),
+            Side::Caller => message.to_tag.number,
+            Side::Callee => message.from_tag.number,
         };
         if let Some(fork) = self.invite.fork_mut(other) {
             fork.state = ForkState::Ended;
@@ -90,8 +90,8 @@ impl Call {
         }
         if self.state == CallState::Completed && message.cseq == self.release.bye {
             let other = match asker {
-                Side::Caller => tag(message.to),
-                Side::Callee => tag(message.from),
+                Side::Caller => message.to_tag.number,
+                Side::Callee => message.from_tag.number,
             };
             if let Some(fork) = self.invite.fork_mut(other) {
                 fork.state = if fork.was_confirmed { ForkState::Confirmed } else { ForkState::Early };

@@ -1,15 +1,14 @@
 //! What a dialog has seen lately, so that a message is told apart from its retransmission (the sender repeats it), from
 //! its copy (two monitoring ports see one packet) and from itself one hop further on (a proxy passes it on).
 
-use std::hash::{BuildHasher, Hash};
+use std::net::IpAddr;
 
-use foldhash::fast::FixedState;
-
+pub use crate::bytes::fingerprint;
 use crate::{
     decode::Endpoint,
     limits,
     record::SipTransport,
-    sip::{Header, Message, NameAddr, StartLine, Via, fields},
+    sip::{Header, Message, NameAddr, StartLine, Via},
     time::Timestamp,
 };
 
@@ -41,37 +40,9 @@ pub enum Sight {
     Copy,
 }
 
-/// A number that stands for bytes: equal bytes, equal numbers.
-pub fn fingerprint(value: impl Hash) -> u32 {
-    let hash = FixedState::with_seed(0x5ee).hash_one(value);
-    let [a, b, c, d, e, f, g, h] = hash.to_be_bytes();
-    u32::from_be_bytes([a, b, c, d]) ^ u32::from_be_bytes([e, f, g, h])
-}
-
-/// A tag as a number: zero when there is none.
-pub fn tag(value: &[u8]) -> u32 {
-    match tag_bytes(value) {
-        [] => 0,
-        tag => fingerprint(tag).max(1),
-    }
-}
-
-/// The tag of a From or To value. Nearly all have it right behind the bracket: the whole value is read only where not.
-fn tag_bytes(value: &[u8]) -> &[u8] {
-    let after = memchr::memrchr(b'>', value).and_then(|at| value.get(at.saturating_add(1)..));
-    match after {
-        Some([]) => &[],
-        Some(after) => match after.strip_prefix(b";tag=") {
-            Some(tag) if tag.len() <= limits::TAG_BYTES && crate::sip::is_token(tag) => tag,
-            Some(_) | None => fields::tag(value),
-        },
-        None => fields::tag(value),
-    }
-}
-
 /// The branch of the top Via: who sent it within which transaction (RFC 3261, section 8.1.1.7). Empty without one.
 pub fn branch<'a>(message: &Message<'a>) -> &'a [u8] {
-    message.first(Header::Via).and_then(Via::parse).and_then(|via| via.branch()).unwrap_or_default()
+    message.first(Header::Via).and_then(Via::branch_of).unwrap_or_default()
 }
 
 /// The URI of a value: see [`NameAddr`].
@@ -98,23 +69,23 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// Says what a message is, and remembers it.
-    pub fn look(&mut self, message: &Message<'_>, branch: &[u8], at: &At) -> Sight {
+    /// Says what a message is, and remembers it. `call_id` is empty where all messages have the same.
+    pub fn look(&mut self, message: &Message<'_>, call_id: &[u8], branch: &[u8], at: &At) -> Sight {
+        // Statuses are below 700: a number for each, and one for each method of a request.
         let kind = match message.start {
-            StartLine::Request { .. } => 0,
-            StartLine::Response { status, .. } => status,
+            StartLine::Request { method, .. } => u64::try_from(method.number()).unwrap_or(0),
+            StartLine::Response { status, .. } => u64::from(status),
         };
-        let (from, to) = (tag_bytes(message.from), tag_bytes(message.to));
-        let method = message.cseq_method.name();
+        let method = u64::try_from(message.cseq_method.number()).unwrap_or(0);
+        let tags = u64::from(message.from_tag.number) << 32 | u64::from(message.to_tag.number);
+        let what = (kind << 48 | method << 32 | u64::from(message.cseq), tags);
         let reliable = message.first(Header::RSeq);
-        let what = (message.call_id, kind, message.cseq, method, from, to, reliable);
-        let request_method = match message.start {
-            StartLine::Request { method, .. } => Some(method.name()),
-            StartLine::Response { .. } => None,
-        };
         let entry = Entry {
-            message: fingerprint((what, request_method)),
-            hop: short(fingerprint((at.source, at.destination, branch))),
+            message: match (call_id, reliable) {
+                (b"", None) => fingerprint(what),
+                _ => fingerprint((what, call_id, reliable)),
+            },
+            hop: short(fingerprint((ends(at), branch))),
             ip_id: at.ip_id.unwrap_or(0),
             time: low_millis(at.time),
         };
@@ -155,6 +126,17 @@ impl Seen {
     }
 }
 
+/// Where a message came from and went to, as numbers: those of IPv4 are quickly taken together.
+fn ends(at: &At) -> (u128, u128, u32) {
+    let number = |address: IpAddr| match address {
+        // Written as IPv6 has them (RFC 4291, section 2.5.5.2).
+        IpAddr::V4(address) => 0xffff_0000_0000 | u128::from(address.to_bits()),
+        IpAddr::V6(address) => address.to_bits(),
+    };
+    let ports = u32::from(at.source.port) << 16 | u32::from(at.destination.port);
+    (number(at.source.address), number(at.destination.address), ports)
+}
+
 fn short(number: u32) -> u16 {
     let [a, b, c, d] = number.to_be_bytes();
     u16::from_be_bytes([a, b]) ^ u16::from_be_bytes([c, d])
@@ -162,31 +144,4 @@ fn short(number: u32) -> u16 {
 
 fn low_millis(time: Timestamp) -> u16 {
     u16::try_from((time.as_nanos() / 1_000_000).rem_euclid(0x1_0000)).unwrap_or(0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_short_way_to_a_tag_finds_what_the_long_way_finds() {
-        for value in [
-            "<sip:a@x>;tag=1928301774",
-            "<sip:a@x>",
-            "\"A > B\" <sip:a@x>;tag=a>b",
-            "\"A <x>;tag=no\" <sip:a@x;tag=no>;tag=yes",
-            "<sip:a@x>;x=1;tag=2",
-            "<sip:a@x>;tag=2;x=1",
-            "<sip:a@x> ;tag=2",
-            "sip:a@x;tag=5",
-            "sip:a@x",
-            "<sip:a@x>;tag=",
-            ">",
-            "",
-        ] {
-            assert_eq!(tag_bytes(value.as_bytes()), fields::tag(value.as_bytes()), "{value}");
-        }
-        assert_eq!(tag(b"<sip:a@x>"), 0);
-        assert_ne!(tag(b"<sip:a@x>;tag=1"), tag(b"<sip:a@x>;tag=2"));
-    }
 }

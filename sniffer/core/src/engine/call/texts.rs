@@ -86,7 +86,7 @@ impl Texts {
     /// Adds a text to a list unless it has it already.
     pub fn add(&mut self, field: Field, text: &[u8]) {
         let plain: String;
-        let text = if text.iter().all(|byte| byte.is_ascii_graphic()) {
+        let text = if fields::is_graphic(text) {
             text.get(..limits::URI_BYTES).unwrap_or(text)
         } else {
             plain = fields::text(text, limits::URI_BYTES);

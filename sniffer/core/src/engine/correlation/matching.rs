@@ -1,6 +1,6 @@
 //! When two calls name the same: users, numbers, header values.
 
-use std::hash::Hash;
+use std::borrow::Cow;
 
 use crate::{
     engine::call::{Call, is_anonymous, texts::Field},
@@ -76,10 +76,10 @@ pub(super) fn digits(user: &[u8]) -> Option<&[u8]> {
 }
 
 /// What numbers that are the same have in common, for the table: the last digits, or the whole name.
-pub(super) fn tail(user: &[u8]) -> impl Hash + use<> {
+pub(super) fn end_of(user: &[u8]) -> Cow<'_, [u8]> {
     match digits(user).filter(|digits| digits.len() >= FEWEST) {
-        Some(digits) => digits.get(digits.len().saturating_sub(FEWEST)..).unwrap_or(digits).to_vec(),
-        None => fields::text(user, limits::URI_BYTES).to_ascii_lowercase().into_bytes(),
+        Some(digits) => Cow::Borrowed(digits.get(digits.len().saturating_sub(FEWEST)..).unwrap_or(digits)),
+        None => Cow::Owned(fields::text(user, limits::URI_BYTES).to_ascii_lowercase().into_bytes()),
     }
 }
 

@@ -22,7 +22,7 @@ impl Signalling {
             return;
         }
         match message.start {
-            StartLine::Request { method: Method::Invite, uri, .. } if seen::tag(message.to) == 0 => {
+            StartLine::Request { method: Method::Invite, uri, .. } if message.to_tag.is_none() => {
                 self.link_invite(id, uri, message, at, sight);
             }
             StartLine::Request { method: Method::Refer, .. } if sight == Sight::New => self.link_refer(id, message, at),
@@ -55,14 +55,14 @@ impl Signalling {
             self.join(leg, other, Correlated::Refer);
         }
         let Some(call) = self.calls.get(id) else { return };
+        let numbers = self.correlator.numbers(call);
         if sight == Sight::New && call.group.is_none() {
-            let before = self.correlator.leg_before(call, leg, hop, |serial| self.find(serial));
+            let before = self.correlator.leg_before(call, numbers, leg, hop, |serial| self.find(serial));
             if let Some(other) = before {
                 self.join(leg, other, Correlated::Number);
             }
         }
-        let Some(call) = self.calls.get(id) else { return };
-        self.correlator.remember(call, leg, hop);
+        self.correlator.remember(numbers, leg, hop);
     }
 
     fn link_refer(&mut self, id: Id, message: &Message<'_>, at: &At) {
