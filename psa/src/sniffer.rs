@@ -34,6 +34,8 @@ impl Sniffer {
             }
             Response::Found { .. }
             | Response::Call(_)
+            | Response::Records { .. }
+            | Response::Record(_)
             | Response::Capture { .. }
             | Response::Storage(_)
             | Response::Counters(_)
@@ -53,6 +55,8 @@ impl Sniffer {
                 Response::Calls { .. }
                 | Response::Found { .. }
                 | Response::Call(_)
+                | Response::Records { .. }
+                | Response::Record(_)
                 | Response::Capture { .. }
                 | Response::Storage(_)
                 | Response::Registrations { .. },

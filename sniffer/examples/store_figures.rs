@@ -202,7 +202,7 @@ fn packets(folder: &Path) {
     for call in [0, 500, 999] {
         let begin = Instant::now();
         let mut writer = sniffer::packets::PcapngWriter::new(Vec::new()).unwrap();
-        let wanted = Wanted { run: 1, call, start: at(0), end: at(SECONDS * 1000) };
+        let wanted = Wanted { run: 1, owner: Owner::Call(call), start: at(0), end: at(SECONDS * 1000) };
         let cut = store.cut(&wanted, |packet| writer.packet(packet)).unwrap();
         println!("  cut of one call of {CALLS}: {:?}, {:.0} ms", cut, begin.elapsed().as_secs_f64() * 1e3);
         assert_eq!(cut.packets, SECONDS * 100);

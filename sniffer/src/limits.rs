@@ -51,6 +51,14 @@ pub const LOOK_PIECE: usize = 256;
 
 /// Records that wait for the store. At 1,000 calls a second it bridges ten seconds of a slow disk.
 pub const SINK_QUEUE: usize = 10_000;
+/// Records of each other kind that wait for the store: those of half a second, at 8,000 a second.
+pub const RECORD_QUEUE: usize = 4000;
+/// About how many bytes of memory they may take: the time lines of long streams are large.
+pub const RECORD_QUEUE_BYTES: usize = 8 << 20;
+/// How often registrations and subscriptions that have come to another state are written to the store.
+pub const RECORD_SNAPSHOT: Duration = Duration::from_secs(10);
+/// How often streams without a call that go on are written to the store, with their quality so far.
+pub const STREAM_SNAPSHOT: Duration = Duration::from_secs(600);
 /// How long the store's thread waits for calls before it looks whether it is to stop.
 pub const STORE_FLUSH: Duration = Duration::from_secs(1);
 /// How long calls are gathered before they are committed: with the commit itself less than a second.
@@ -80,6 +88,12 @@ pub const STORE_PAGE: usize = 3700;
 /// Ended calls whose index entries are in memory, about 700 bytes each, before they become a run; fewer in tests, which
 /// make several runs.
 pub const STORE_RUN: usize = if cfg!(test) { 2000 } else { 20_000 };
+/// Bytes of memory that the database of each other kind may use for pages.
+pub const RECORDS_CACHE: usize = 4 * 1024 * 1024;
+/// The same as [`STORE_RUN`] for each other kind, of which there are fewer: 3 MB of entries.
+pub const RECORDS_RUN: usize = if cfg!(test) { 500 } else { 5000 };
+/// For how long a record has one row. After it another one begins, so that what is old can be deleted.
+pub const RECORD_ROW: Duration = Duration::from_secs(86_400);
 /// Addresses by which one call is found.
 pub const STORE_ADDRESSES: usize = 16;
 /// Work that one search may do; more goes on with the next request. About 50 ms.

@@ -126,7 +126,7 @@ impl Daemon {
     /// The packets of a call, by the query socket.
     fn capture(&self, id: CallKey) -> Vec<(sniffer_core::time::Timestamp, Vec<u8>)> {
         let mut stream = UnixStream::connect(self.folder.join("query.sock")).unwrap();
-        let request = serde_json::to_vec(&Request::Capture { id }).unwrap();
+        let request = serde_json::to_vec(&Request::Capture { id, kind: None }).unwrap();
         stream.write_all(&frame(&request, MAX_REQUEST).unwrap()).unwrap();
         let mut next = || {
             let mut header = [0; 4];

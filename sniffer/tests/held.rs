@@ -5,7 +5,7 @@ use std::{fs, path::Path, process::Command, sync::Arc};
 use serde_json::Value;
 use sniffer::{
     disk::{Disk, RealDisk},
-    packets::{MediaKept, PacketStore, PcapngWriter, Settings, Wanted},
+    packets::{MediaKept, PacketStore, PcapngWriter, Settings},
     store::Store,
 };
 use sniffer_core::{query::CallFilter, time::Timestamp};
@@ -143,7 +143,7 @@ fn a_call_in_fragments_or_segments_is_cut_whole_out_of_the_packet_store_and_foun
         let out = folder.path().join("cut.pcapng");
         let mut writer = PcapngWriter::new(fs::File::create(&out).unwrap()).unwrap();
         let end = call.summary.end.unwrap();
-        let wanted = Wanted { run: of.run, call: of.serial, start: summary.start, end };
+        let wanted = of.of_call(summary.start, end);
         packets.cut(&wanted, |packet| writer.packet(packet)).unwrap();
         writer.finish().unwrap();
         assert_eq!(record(&out, &summary.call_id), record(&file, &summary.call_id));

@@ -4,7 +4,7 @@ use std::{fs, path::Path, sync::Arc};
 
 use sniffer::{
     disk::{Disk, RealDisk},
-    packets::{Kind, MediaKept, PacketStore, Settings, Wanted},
+    packets::{Kind, MediaKept, PacketStore, Settings},
     store::{Store, StoreError},
 };
 use sniffer_core::{
@@ -52,7 +52,7 @@ fn what_was_read_can_be_searched_and_a_call_cut_out_of_it() {
     packets.open(&disk(), &kept.join("packets")).unwrap();
     assert!(packets.segments(Kind::Media).unwrap().usage().bytes > 0);
     let (start, end) = (found[0].start, found[0].end.unwrap());
-    let wanted = Wanted { run: place.run, call: place.serial, start, end };
+    let wanted = place.of_call(start, end);
     let (mut media, mut signalling) = (0, 0);
     let cut = packets
         .cut(&wanted, |packet| {

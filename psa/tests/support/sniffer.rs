@@ -113,9 +113,12 @@ impl FakeSniffer {
             stream.read_exact(&mut body).await.unwrap();
             let answer = match serde_json::from_slice(&body).unwrap() {
                 Request::Calls { limit, before } => self.page(limit, before),
-                Request::Search { .. } | Request::Call { .. } | Request::Capture { .. } | Request::Storage => {
-                    Response::Error { message: "the pages do not ask for this".into() }
-                }
+                Request::Search { .. }
+                | Request::Call { .. }
+                | Request::Records { .. }
+                | Request::Record { .. }
+                | Request::Capture { .. }
+                | Request::Storage => Response::Error { message: "the pages do not ask for this".into() },
                 Request::Counters => Response::Counters(Box::new(counters())),
                 Request::Registrations { .. } => Response::Error { message: "not here".into() },
             };

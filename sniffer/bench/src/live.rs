@@ -303,6 +303,8 @@ fn ask(socket: &Path) -> Option<Counters> {
         Response::Calls { .. }
         | Response::Found { .. }
         | Response::Call(_)
+        | Response::Records { .. }
+        | Response::Record(_)
         | Response::Capture { .. }
         | Response::Storage(_)
         | Response::Registrations { .. }

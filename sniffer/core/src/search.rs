@@ -1,5 +1,7 @@
 //! What calls are searched by: the filter of the query protocol, and what it means for a call. No I/O.
 
+pub mod records;
+
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
@@ -9,6 +11,8 @@ use crate::{
     record::CallState,
     time::Timestamp,
 };
+
+pub use self::records::RecordFilter;
 
 /// Which calls are wanted: those that fit everything that is set. An empty filter wants all.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -157,6 +161,12 @@ impl CallFilter {
 
 impl NumberFilter {
     fn fits(&self, call: &CallSummary) -> bool {
+        self.fits_sides(Some(&call.from), Some(&call.to))
+    }
+
+    /// Says whether a URI of one of the sides has the number.
+    #[must_use]
+    pub fn fits_sides(&self, from: Option<&str>, to: Option<&str>) -> bool {
         let wanted = number(&self.text);
         let one = |uri: &str| {
             let number = number(uri);
@@ -167,9 +177,9 @@ impl NumberFilter {
             }
         };
         match self.party {
-            Party::Either => one(&call.from) || one(&call.to),
-            Party::Caller => one(&call.from),
-            Party::Callee => one(&call.to),
+            Party::Either => from.is_some_and(one) || to.is_some_and(one),
+            Party::Caller => from.is_some_and(one),
+            Party::Callee => to.is_some_and(one),
         }
     }
 }

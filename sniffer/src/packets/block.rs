@@ -15,16 +15,20 @@ pub enum Owner {
     Call(u64),
     /// A stream's that no call has claimed yet, by its serial.
     Stream(u64),
+    /// A registration's, a subscription's or an exchange's, by its serial.
+    Other(u64),
 }
 
 const STREAM: u64 = 1 << 63;
+const OTHER: u64 = 1 << 62;
 
 impl Owner {
-    /// As a number, streams behind calls.
+    /// As a number: calls, all else, streams.
     #[must_use]
     pub fn number(self) -> u64 {
         match self {
-            Self::Call(serial) => serial & !STREAM,
+            Self::Call(serial) => serial & !(STREAM | OTHER),
+            Self::Other(serial) => serial & !STREAM | OTHER,
             Self::Stream(serial) => serial | STREAM,
         }
     }
@@ -32,7 +36,11 @@ impl Owner {
     /// The owner with this number.
     #[must_use]
     pub fn from_number(number: u64) -> Self {
-        if number & STREAM == 0 { Self::Call(number) } else { Self::Stream(number & !STREAM) }
+        match (number & STREAM, number & OTHER) {
+            (0, 0) => Self::Call(number),
+            (0, _) => Self::Other(number & !OTHER),
+            _ => Self::Stream(number & !STREAM),
+        }
     }
 }
 

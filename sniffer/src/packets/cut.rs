@@ -21,8 +21,8 @@ use crate::{disk::DiskFile, limits};
 pub struct Wanted {
     /// The run of the program that kept them.
     pub run: u64,
-    /// The call's serial in it.
-    pub call: u64,
+    /// Whose they are.
+    pub owner: Owner,
     /// From when on.
     pub start: Timestamp,
     /// Until when.
@@ -76,7 +76,7 @@ impl PacketStore {
                         let bytes = read(&*found.file, at.saturating_add(72), header.adoptions_length())?;
                         match bytes.and_then(|bytes| header.read_adoptions(&bytes)) {
                             Some(pairs) => {
-                                let mine = pairs.into_iter().filter(|(_, call)| *call == wanted.call);
+                                let mine = pairs.into_iter().filter(|(_, call)| Owner::Call(*call) == wanted.owner);
                                 streams.extend(mine.map(|(stream, _)| stream));
                             }
                             None => segments.count_damage(),
@@ -86,7 +86,7 @@ impl PacketStore {
                 }
             }
         }
-        let mut owners = vec![Owner::Call(wanted.call)];
+        let mut owners = vec![wanted.owner];
         owners.extend(streams.into_iter().map(Owner::Stream));
         let mut places = Vec::new();
         for (segments, file, at, header) in blocks {

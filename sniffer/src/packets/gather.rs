@@ -65,6 +65,7 @@ impl Gathering {
 pub struct Gatherer {
     shared: Arc<Shared>,
     signalling: Gathering,
+    other: Gathering,
     media: Gathering,
     /// The time of the first thing that waits.
     since: Option<Timestamp>,
@@ -72,8 +73,9 @@ pub struct Gatherer {
 
 impl Gatherer {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        let (signalling, media) = (shared.take_empty(Kind::Signalling), shared.take_empty(Kind::Media));
-        Self { shared, signalling, media, since: None }
+        let [signalling, other, media] =
+            [Kind::Signalling, Kind::Other, Kind::Media].map(|kind| shared.take_empty(kind));
+        Self { shared, signalling, other, media, since: None }
     }
 
     /// Keeps a packet. `head` is how many of its octets are kept of media where only headers are.
@@ -81,7 +83,7 @@ impl Gatherer {
         let bytes = match (kind, self.shared.settings.media) {
             (Kind::Media, super::MediaKept::None) => return,
             (Kind::Media, super::MediaKept::Headers) => packet.bytes.get(..head).unwrap_or(packet.bytes),
-            (Kind::Media, super::MediaKept::Full) | (Kind::Signalling, _) => packet.bytes,
+            (Kind::Media, super::MediaKept::Full) | (Kind::Signalling | Kind::Other, _) => packet.bytes,
         };
         let gathering = self.gathering(kind);
         let at = gathering.records.len();
@@ -98,12 +100,14 @@ impl Gatherer {
 
     /// Keeps a frame as what the engine took it for.
     pub fn frame(&mut self, link: LinkType, meta: FrameMeta, bytes: &[u8], used: FrameUse) {
-        let owner = match (used.owner, used.stream) {
-            (Some(call), _) => Owner::Call(call.get()),
-            (None, Some(stream)) => Owner::Stream(stream.get()),
-            (None, None) => return self.tick(meta.time),
+        let owner = match (used.owner, used.stream, used.other) {
+            (Some(call), _, _) => Owner::Call(call.get()),
+            (None, Some(stream), _) => Owner::Stream(stream.get()),
+            (None, None, Some(other)) => Owner::Other(other.get()),
+            (None, None, None) => return self.tick(meta.time),
         };
         let kind = match used.kind {
+            FrameKind::Sip if used.owner.is_none() => Kind::Other,
             FrameKind::Sip => Kind::Signalling,
             FrameKind::Rtp | FrameKind::Rtcp | FrameKind::Fax => Kind::Media,
             FrameKind::Other => return self.tick(meta.time),
@@ -144,6 +148,7 @@ impl Gatherer {
     /// Hands over what there is.
     pub fn flush(&mut self) {
         self.hand_over(Kind::Signalling);
+        self.hand_over(Kind::Other);
         self.hand_over(Kind::Media);
         self.since = None;
     }
@@ -151,6 +156,7 @@ impl Gatherer {
     fn gathering(&mut self, kind: Kind) -> &mut Gathering {
         match kind {
             Kind::Signalling => &mut self.signalling,
+            Kind::Other => &mut self.other,
             Kind::Media => &mut self.media,
         }
     }

@@ -32,8 +32,10 @@ pub use self::{
 /// What kind of packet it is: each kind has its own segments, bounds and ages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// SIP.
+    /// SIP of calls.
     Signalling,
+    /// SIP of registrations, subscriptions and all else.
+    Other,
     /// RTP and RTCP.
     Media,
 }

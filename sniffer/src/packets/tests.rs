@@ -26,7 +26,7 @@ fn packet(millis: u64, bytes: &[u8]) -> Packet<'_> {
 /// The times in milliseconds and the octets of a call's packets.
 fn cut(store: &PacketStore, call: u64) -> Vec<(u64, Vec<u8>)> {
     let mut found = Vec::new();
-    let wanted = Wanted { run: RUN, call, start: at(0), end: at(3_600_000) };
+    let wanted = Wanted { run: RUN, owner: Owner::Call(call), start: at(0), end: at(3_600_000) };
     store
         .cut(&wanted, |packet| {
             found.push((packet.time.as_micros() / 1000 - 1_700_000_000_000, packet.bytes.to_vec()));
@@ -65,7 +65,7 @@ fn the_packets_of_a_call_come_back_in_the_order_of_time_whatever_came_between_an
         assert!(
             found.iter().all(|(n, bytes)| (0..200).zip(bytes).all(|(at, byte)| u64::from(*byte) == (at * n) % 251))
         );
-        let other_run = Wanted { run: 1, call: 3, start: at(0), end: at(9000) };
+        let other_run = Wanted { run: 1, owner: Owner::Call(3), start: at(0), end: at(9000) };
         assert_eq!(store.cut(&other_run, |_| Ok(())).unwrap().packets, 0);
         assert_eq!(store.damaged(), 0);
     }

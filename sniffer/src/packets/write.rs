@@ -115,7 +115,8 @@ impl Shared {
         *count = count.saturating_add(packets);
         drop(dropped);
         let mut incomplete = lock(&self.incomplete);
-        for entry in &gathering.entries {
+        // Only calls are asked for.
+        for entry in gathering.entries.iter().filter(|_| gathering.kind != Kind::Other) {
             // What is marked and never asked for: the oldest calls have ended long ago.
             if incomplete.len() >= limits::PACKET_MARKS {
                 incomplete.pop_first();
@@ -147,8 +148,8 @@ impl Shared {
 #[derive(Clone, Debug)]
 pub struct PacketStore {
     shared: Arc<Shared>,
-    /// Of signalling and of media; not before they are open.
-    segments: Arc<OnceLock<[Arc<Segments>; 2]>>,
+    /// Of signalling, of other signalling and of media; not before they are open.
+    segments: Arc<OnceLock<[Arc<Segments>; 3]>>,
 }
 
 /// The queue of the packet store's thread.
@@ -179,9 +180,10 @@ impl PacketStore {
     /// When the folder or a file in it cannot be used.
     pub fn open(&self, disk: &Arc<dyn Disk>, folder: &Path) -> io::Result<()> {
         let signalling = Arc::new(Segments::open(disk, &folder.join("signalling"))?);
+        let other = Arc::new(Segments::open(disk, &folder.join("signalling-others"))?);
         let media = Arc::new(Segments::open(disk, &folder.join("media"))?);
         // Opened twice, the first stays.
-        self.segments.set([signalling, media]).unwrap_or_default();
+        self.segments.set([signalling, other, media]).unwrap_or_default();
         Ok(())
     }
 
@@ -262,9 +264,10 @@ impl PacketStore {
     /// Segments of a kind; none before the store is open.
     #[must_use]
     pub fn segments(&self, kind: Kind) -> Option<&Arc<Segments>> {
-        let [signalling, media] = self.segments.get()?;
+        let [signalling, other, media] = self.segments.get()?;
         Some(match kind {
             Kind::Signalling => signalling,
+            Kind::Other => other,
             Kind::Media => media,
         })
     }
@@ -282,7 +285,7 @@ impl PacketStore {
 
     fn write(&self, messages: &Receiver<Message>) {
         let mut has_failed = false;
-        let mut ages = [(None, moment()); 2];
+        let mut ages = [(None, moment()); 3];
         let mut synced = moment();
         loop {
             match messages.recv_timeout(limits::PACKET_SYNC) {

@@ -129,7 +129,7 @@ fn write_calls(
 
 /// Deletes as many of the oldest calls as have come, unless the database has room for them: free space is not made by
 /// it, and the database does not grow while as much goes as comes.
-fn make_room(store: &Store, added: u64) -> Result<(), StoreError> {
+pub(super) fn make_room(store: &Store, added: u64) -> Result<(), StoreError> {
     if added == 0 || store.has_room() {
         return Ok(());
     }

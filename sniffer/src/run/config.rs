@@ -10,6 +10,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Deserializer, de};
+use sniffer_core::record::RecordKind;
 use thiserror::Error;
 
 use super::engine_config::{Correlation, Tables, Timeouts, Workers};
@@ -72,10 +73,22 @@ pub struct Keep {
     /// Calls and streams in the store.
     #[serde(deserialize_with = "some_room")]
     pub calls: Bound,
-    /// The hourly Parquet files.
+    /// Registrations.
+    pub registrations: Bound,
+    /// Subscriptions.
+    pub subscriptions: Bound,
+    /// Exchanges.
+    pub exchanges: Bound,
+    /// Streams without a call.
+    pub streams: Bound,
+    /// The hourly Parquet files of calls.
     pub archive: Bound,
-    /// Packets of signalling.
+    /// The hourly Parquet files of all else.
+    pub archive_others: Bound,
+    /// Packets of the signalling of calls.
     pub signalling: Bound,
+    /// Packets of all other signalling.
+    pub signalling_others: Bound,
     /// Packets of media.
     pub media: Bound,
     /// How much of each media packet.
@@ -97,8 +110,14 @@ impl Default for Keep {
     fn default() -> Self {
         Self {
             calls: Bound { days: 90, gigabytes: 50 },
+            registrations: Bound { days: 90, gigabytes: 10 },
+            subscriptions: Bound { days: 30, gigabytes: 5 },
+            exchanges: Bound { days: 30, gigabytes: 5 },
+            streams: Bound { days: 90, gigabytes: 10 },
             archive: Bound { days: 730, gigabytes: 100 },
+            archive_others: Bound { days: 365, gigabytes: 20 },
             signalling: Bound { days: 30, gigabytes: 300 },
+            signalling_others: Bound { days: 7, gigabytes: 50 },
             media: Bound { days: 7, gigabytes: 400 },
             media_packets: MediaKept::Headers,
             free_gigabytes: None,
@@ -113,6 +132,17 @@ impl Keep {
         match self.free_gigabytes {
             Some(gigabytes) => gigabytes.saturating_mul(1_000_000_000),
             None => (total / 20).min(20_000_000_000),
+        }
+    }
+
+    /// How much is kept of a kind of records.
+    #[must_use]
+    pub fn records(&self, kind: RecordKind) -> Bound {
+        match kind {
+            RecordKind::Registration => self.registrations,
+            RecordKind::Subscription => self.subscriptions,
+            RecordKind::Exchange => self.exchanges,
+            RecordKind::Stream => self.streams,
         }
     }
 

@@ -228,6 +228,26 @@ impl Engines {
         all
     }
 
+    /// Ends all that is neither a call nor of one: no reader works any more.
+    pub fn finish_others(&self, now: Timestamp) -> Vec<Event> {
+        match &self.kind {
+            Kind::One(engine) => {
+                let mut engine = lock(engine);
+                engine.finish_others();
+                events(&mut engine)
+            }
+            Kind::Many(many) => {
+                for desk in &many.desks {
+                    lock(&desk.worker).finish_streams();
+                }
+                let mut all = self.drain(now, &mut |_, _| ());
+                lock(&many.owner).finish_registrations();
+                all.extend(self.drain(now, &mut |_, _| ()));
+                all
+            }
+        }
+    }
+
     /// Takes note that a ring lost packets between two times.
     pub fn lost(&self, from: Timestamp, to: Timestamp, packets: u64) {
         match &self.kind {

@@ -14,6 +14,7 @@ mod losing;
 mod notify;
 mod port;
 mod query;
+mod records;
 mod replay;
 mod shared;
 mod sink;
@@ -71,6 +72,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     let packets = sink::spawn_packets(&config, &sinks)?;
     let shared = Arc::new(Shared::new(&config, now(), sinks));
     let store = calls::spawn(&config, Arc::clone(&shared), calls)?;
+    let records = records::spawn(&config, &shared)?;
     query::spawn(&config, Arc::clone(&shared))?;
     let mut threads = Vec::new();
     for place in 0..config.ports.len() {
@@ -100,8 +102,9 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     }
     shared.drain(now());
     shared.snapshot_all();
+    shared.finish_others(now());
     shared.close_sinks();
-    for thread in packets.into_iter().chain([store]) {
+    for thread in packets.into_iter().chain(records).chain([store]) {
         if thread.join().is_err() {
             tracing::error!("A thread of the stores ended by a panic");
         }
@@ -137,6 +140,7 @@ fn clock(shared: Arc<Shared>, config: &Config) -> Result<thread::JoinHandle<()>>
     const BEATS_PER_SECOND: u64 = 4;
     let beats = limits::STORE_SNAPSHOT.as_secs().max(1).saturating_mul(BEATS_PER_SECOND);
     let mut upstream: Vec<_> = config.ports.iter().map(|name| Upstream::of(name)).collect();
+    let mut others = shared::Others::default();
     let thread = thread::Builder::new().name("clock".into()).spawn(move || {
         let mut beat = 0_u64;
         while !shared.wait_for_stop(Duration::from_millis(250)) {
@@ -149,6 +153,7 @@ fn clock(shared: Arc<Shared>, config: &Config) -> Result<thread::JoinHandle<()>>
             if beat.is_multiple_of(beats) {
                 shared.snapshot(now());
             }
+            others.turn(&shared, now());
         }
     });
     thread.context("start the clock")

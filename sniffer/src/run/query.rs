@@ -16,7 +16,9 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use sniffer_core::query::{CallKey, MAX_ANSWER, MAX_REQUEST, MAX_ROWS, Request, Response, body_length, frame};
+use sniffer_core::query::{
+    CallKey, MAX_ANSWER, MAX_REQUEST, MAX_ROWS, RecordKind, Request, Response, body_length, frame,
+};
 use tracing::{debug, warn};
 
 use super::{Config, Shared, now};
@@ -93,20 +95,29 @@ fn serve(mut stream: UnixStream, shared: &Shared) -> io::Result<()> {
         };
         let is_capture = matches!(response, Response::Capture { .. });
         stream.write_all(&encode(response)?)?;
-        if let (Ok(Request::Capture { id }), true) = (request, is_capture) {
-            send_capture(&mut stream, shared, id)?;
+        if let (Ok(Request::Capture { id, kind }), true) = (request, is_capture) {
+            send_capture(&mut stream, shared, id, kind)?;
         }
     }
 }
 
-/// Sends the packets of a call as messages of raw bytes, and an empty one at the end.
-fn send_capture(stream: &mut UnixStream, shared: &Shared, id: CallKey) -> io::Result<()> {
-    let mut writer = PcapngWriter::new(BufWriter::with_capacity(limits::QUERY_CHUNK, Chunks(&mut *stream)))?;
-    let call = shared.call(id).map_err(io::Error::other)?;
-    if let (Some((call, Some(packets))), Some(store)) = (call, shared.sinks.packets()) {
+/// Where the packets of a call or a record are; none when none are kept.
+fn packets_of(shared: &Shared, id: CallKey, kind: Option<RecordKind>) -> anyhow::Result<Option<Wanted>> {
+    let Some(kind) = kind else {
+        let Some((call, Some(packets))) = shared.call(id)? else { return Ok(None) };
         // Of a call in progress everything up to this moment.
         let end = call.summary.end.unwrap_or_else(now);
-        let wanted = Wanted { run: packets.run, call: packets.serial, start: call.summary.start, end };
+        return Ok(Some(packets.of_call(call.summary.start, end)));
+    };
+    let Some((row, Some(packets))) = shared.record(kind, id)? else { return Ok(None) };
+    Ok(Some(packets.of_record(&row)))
+}
+
+/// Sends packets as messages of raw bytes, and an empty one at the end.
+fn send_capture(stream: &mut UnixStream, shared: &Shared, id: CallKey, kind: Option<RecordKind>) -> io::Result<()> {
+    let mut writer = PcapngWriter::new(BufWriter::with_capacity(limits::QUERY_CHUNK, Chunks(&mut *stream)))?;
+    let wanted = packets_of(shared, id, kind).map_err(io::Error::other)?;
+    if let (Some(wanted), Some(store)) = (wanted, shared.sinks.packets()) {
         store.cut(&wanted, |packet| writer.packet(packet))?;
     }
     writer.finish()?.into_inner().map_err(io::IntoInnerError::into_error)?;
@@ -145,8 +156,18 @@ fn answer(request: &Request, shared: &Shared) -> Response {
             Ok(call) => Response::Call(call.map(|(call, _)| Box::new(call))),
             Err(error) => Response::Error { message: format!("{error:#}") },
         },
-        Request::Capture { id } => match shared.call(*id) {
-            Ok(call) => Response::Capture { kept: call.is_some_and(|(_, packets)| packets.is_some()) },
+        Request::Records { limit, before, filter } => {
+            match shared.search_records(filter, usize::from((*limit).min(MAX_ROWS)), *before) {
+                Ok(found) => Response::Records { records: found.rows, next: found.next },
+                Err(error) => Response::Error { message: format!("{error:#}") },
+            }
+        }
+        Request::Record { kind, id } => match shared.record(*kind, *id) {
+            Ok(record) => Response::Record(record.map(|(record, _)| Box::new(record))),
+            Err(error) => Response::Error { message: format!("{error:#}") },
+        },
+        Request::Capture { id, kind } => match packets_of(shared, *id, *kind) {
+            Ok(packets) => Response::Capture { kept: packets.is_some() },
             Err(error) => Response::Error { message: format!("{error:#}") },
         },
         Request::Storage => Response::Storage(Box::new(shared.sinks.report())),
@@ -174,6 +195,10 @@ fn encode(mut response: Response) -> io::Result<Vec<u8>> {
                     registrations.truncate(registrations.len() / 2);
                     *more = true;
                 }
+                Response::Records { records, next } if records.len() > 1 => {
+                    records.truncate(records.len() / 2);
+                    *next = records.last().map(|record| record.id);
+                }
                 Response::Found { calls, next } if calls.len() > 1 => {
                     calls.truncate(calls.len() / 2);
                     *next = calls.last().map(|call| call.id);
@@ -181,6 +206,8 @@ fn encode(mut response: Response) -> io::Result<Vec<u8>> {
                 Response::Calls { .. }
                 | Response::Found { .. }
                 | Response::Call(_)
+                | Response::Records { .. }
+                | Response::Record(_)
                 | Response::Capture { .. }
                 | Response::Storage(_)
                 | Response::Registrations { .. }

@@ -11,7 +11,10 @@ use std::{
 
 use sniffer_core::{
     engine::{EndedCall, Event, FrameMeta, FrameUse, Settings, SipFrame},
-    query::{CallDetail, CallFilter, CallKey, CallSummary, Counters, PortCounters, PortState},
+    query::{
+        CallDetail, CallFilter, CallKey, CallSummary, Counters, OtherRecord, PortCounters, PortState, RecordFilter,
+        RecordKind, RecordRow,
+    },
     record::RegistrationRecord,
     time::Timestamp,
 };
@@ -24,7 +27,7 @@ use super::{
 use crate::{
     capture::{Upstream, softnet_dropped},
     limits,
-    store::{Found, PacketsOf, Store},
+    store::{Found, PacketsOf, Rows, Store},
 };
 
 /// See the module's text.
@@ -140,11 +143,22 @@ impl Shared {
                     self.sinks.adopted(stream, call, super::now());
                     continue;
                 }
-                // Streams without a call and registrations are shown while they are tracked; only calls are kept.
-                Event::Stream { .. }
-                | Event::Registration { .. }
-                | Event::Subscription { .. }
-                | Event::Exchange { .. } => continue,
+                Event::Stream { serial, record } => {
+                    self.sinks.record(OtherRecord::Stream(record), serial.get(), true);
+                    continue;
+                }
+                Event::Registration { serial, record } => {
+                    self.sinks.record(OtherRecord::Registration(record), serial.get(), true);
+                    continue;
+                }
+                Event::Subscription { serial, record } => {
+                    self.sinks.record(OtherRecord::Subscription(record), serial.get(), true);
+                    continue;
+                }
+                Event::Exchange { serial, record } => {
+                    self.sinks.record(OtherRecord::Exchange(record), serial.get(), true);
+                    continue;
+                }
             };
             call.summary.lost_here |= self.sinks.is_incomplete(call.serial);
             let mut recent = lock(&self.recent);
@@ -182,6 +196,11 @@ impl Shared {
                 self.sinks.progress(call);
             }
         }
+    }
+
+    /// Ends all that is neither a call nor of one and gives it to the sink: the program ends.
+    pub fn finish_others(&self, now: Timestamp) {
+        self.ended(self.engines.finish_others(now));
     }
 
     /// Lets the threads of the sinks end once they have written what waits.
@@ -291,6 +310,32 @@ impl Shared {
         Ok(self.store()?.call(id)?)
     }
 
+    fn records(&self, kind: RecordKind) -> anyhow::Result<Store> {
+        let store = self.sinks.records.store(kind);
+        store.ok_or_else(|| anyhow::anyhow!("no store of {} is open", kind.plural()))
+    }
+
+    /// Kept records that fit a filter.
+    ///
+    /// # Errors
+    /// When there is no store of this kind, or it fails.
+    pub fn search_records(
+        &self,
+        filter: &RecordFilter,
+        limit: usize,
+        before: Option<CallKey>,
+    ) -> anyhow::Result<Rows<RecordRow>> {
+        Ok(self.records(filter.kind)?.search_records(filter, limit, before)?)
+    }
+
+    /// A kept record, and where its packets are.
+    ///
+    /// # Errors
+    /// When there is no store of this kind, or it fails.
+    pub fn record(&self, kind: RecordKind, id: CallKey) -> anyhow::Result<Option<(RecordRow, Option<PacketsOf>)>> {
+        Ok(self.records(kind)?.record(id)?)
+    }
+
     /// The registrations that are tracked, newest activity first, at most so many; and how many there are.
     pub fn registrations(&self, limit: usize) -> (Vec<RegistrationRecord>, usize) {
         self.engines.registrations(limit)
@@ -322,6 +367,33 @@ impl Shared {
             streams_active: figures.streams_active,
             registrations: figures.registrations,
             store: self.sinks.state(),
+        }
+    }
+}
+
+/// What is neither a call nor of one and goes on is told to the sink from time to time, some places of the engine's tables
+/// at a turn.
+#[derive(Debug, Default)]
+pub struct Others {
+    told: Option<Timestamp>,
+    streams_told: Option<Timestamp>,
+}
+
+impl Others {
+    /// Tells what is due.
+    pub fn turn(&mut self, shared: &Shared, now: Timestamp) {
+        let is_due = |told: Option<Timestamp>, after| told.is_none_or(|told| now.since(told) >= after);
+        if is_due(self.told, limits::RECORD_SNAPSHOT) {
+            self.told = Some(now);
+            shared.engines.tell_others(&mut |serial, record| shared.sinks.record(record, serial.get(), false));
+        }
+        if is_due(self.streams_told, limits::STREAM_SNAPSHOT) {
+            // Not at the start, when there is none.
+            if self.streams_told.replace(now).is_some() {
+                shared.engines.tell_streams(&mut |serial, record| {
+                    shared.sinks.record(OtherRecord::Stream(Box::new(record)), serial.get(), false);
+                });
+            }
         }
     }
 }

@@ -4,7 +4,7 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
         mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
     },
@@ -17,16 +17,16 @@ use sniffer_core::{
     engine::{CallSerial, EndedCall, FrameKind, FrameMeta, FrameUse, HeldFrames, StreamSerial},
     ingress::Held,
     query::{CallKey, StorageReport, StoreState},
-    record::CallState,
+    record::{CallState, OtherRecord},
     time::Timestamp,
 };
 
-use super::{Config, now};
+use super::{Config, now, records::Records};
 use crate::{
     disk::{Disk, RealDisk},
     limits,
     packets::{Gatherer, PacketStore, Settings},
-    store::{Detail, Kept, PacketsOf, Store},
+    store::{Detail, Kept, KeptRecord, PacketsOf, Store},
 };
 
 /// The ways to the sinks.
@@ -46,6 +46,9 @@ pub struct Sinks {
     /// In which state the store knows the calls that are tracked, and since when.
     known: Mutex<BTreeMap<CallSerial, (CallState, Timestamp)>>,
     report: Mutex<StorageReport>,
+    /// The way of records of all else.
+    pub records: Records,
+    is_closed: (Mutex<bool>, Condvar),
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -67,6 +70,8 @@ impl Sinks {
             adoptions: Mutex::new(None),
             known: Mutex::new(BTreeMap::new()),
             report: Mutex::new(StorageReport::default()),
+            records: Records::default(),
+            is_closed: (Mutex::new(false), Condvar::new()),
         };
         (Arc::new(sinks), calls)
     }
@@ -174,6 +179,28 @@ impl Sinks {
             packets.stop();
         }
         lock(&self.calls).take();
+        *lock(&self.is_closed.0) = true;
+        self.is_closed.1.notify_all();
+    }
+
+    /// Says whether nothing will come any more.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        *lock(&self.is_closed.0)
+    }
+
+    /// Waits until nothing will come any more.
+    pub fn wait_for_close(&self) {
+        let closed = self.is_closed.1.wait_while(lock(&self.is_closed.0), |closed| !*closed);
+        drop(closed.unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Takes a record of what is neither a call nor of one, with its serial. What goes on will come again.
+    pub fn record(&self, record: OtherRecord, serial: u64, is_last: bool) {
+        let packets = self.packets.get().map(|packets| PacketsOf { run: packets.run_number(), serial });
+        if !self.records.push(KeptRecord::new(record, packets, is_last)) && is_last {
+            self.lost(1);
+        }
     }
 
     /// Records that were lost because the queue was full or the store failed.

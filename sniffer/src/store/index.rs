@@ -10,7 +10,7 @@ use std::{
 };
 
 use sniffer_core::{
-    query::{CallFilter, CallKey, CallSummary, Comparison, Party},
+    query::{CallFilter, CallKey, CallSummary, Comparison, NumberFilter, Party},
     record::StreamRecord,
     search,
 };
@@ -36,8 +36,10 @@ pub enum Kind {
     V4 = b'4',
     /// An IPv6 address.
     V6 = b'6',
-    /// The hash of the Call-ID that is in the call's key.
+    /// The hash of the Call-ID, which is in a call's key.
     CallId = b'I',
+    /// The SSRC of a stream.
+    Ssrc = b'S',
 }
 
 impl Kind {
@@ -51,11 +53,13 @@ impl Kind {
             Self::V4 => b'4',
             Self::V6 => b'6',
             Self::CallId => b'I',
+            Self::Ssrc => b'S',
         }
     }
 }
 
-fn entry(kind: Kind, token: &[u8], key: Key) -> Vec<u8> {
+/// An entry.
+pub(super) fn entry(kind: Kind, token: &[u8], key: Key) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(token.len().saturating_add(18));
     bytes.push(kind.byte());
     bytes.extend_from_slice(token);
@@ -70,11 +74,13 @@ pub fn key_of(entry: &[u8]) -> Option<Key> {
     entry.last_chunk().copied()
 }
 
-fn reversed(number: &str) -> String {
+/// A number from its end.
+pub(super) fn reversed(number: &str) -> String {
     number.chars().rev().collect()
 }
 
-fn address_token(address: IpAddr) -> (Kind, Vec<u8>) {
+/// The kind and the token of an address.
+pub(super) fn address_token(address: IpAddr) -> (Kind, Vec<u8>) {
     match address.to_canonical() {
         IpAddr::V4(address) => (Kind::V4, address.octets().to_vec()),
         IpAddr::V6(address) => (Kind::V6, address.octets().to_vec()),
@@ -134,14 +140,46 @@ impl Probe {
     }
 }
 
+/// The hash of a Call-ID.
+pub(super) fn call_id_token(call_id: &str) -> [u8; 8] {
+    let key = CallKey::new(sniffer_core::time::Timestamp::default(), call_id).to_bytes();
+    key.last_chunk().copied().unwrap_or_default()
+}
+
+/// What the index is asked by.
+#[derive(Clone, Copy, Debug)]
+pub struct Sought<'a> {
+    /// The whole Call-ID.
+    pub call_id: Option<&'a str>,
+    /// A number.
+    pub number: Option<&'a NumberFilter>,
+    /// An address.
+    pub address: Option<IpAddr>,
+    /// An SSRC.
+    pub ssrc: Option<u32>,
+}
+
 /// What to ask the index for: the probes of which one has to find a call, chosen so that few calls are found.
 #[must_use]
 pub fn probes(filter: &CallFilter) -> Vec<Probe> {
-    if let Some(call_id) = &filter.call_id {
-        let hash = CallKey::new(sniffer_core::time::Timestamp::default(), call_id).to_bytes();
-        return vec![Probe::whole(Kind::CallId, hash.get(8..).unwrap_or_default())];
+    probes_for(&Sought {
+        call_id: filter.call_id.as_deref(),
+        number: filter.number.as_ref(),
+        address: filter.address,
+        ssrc: None,
+    })
+}
+
+/// The same for all kinds.
+#[must_use]
+pub fn probes_for(filter: &Sought<'_>) -> Vec<Probe> {
+    if let Some(call_id) = filter.call_id {
+        return vec![Probe::whole(Kind::CallId, &call_id_token(call_id))];
     }
-    if let Some(wanted) = &filter.number {
+    if let Some(ssrc) = filter.ssrc {
+        return vec![Probe::whole(Kind::Ssrc, &ssrc.to_be_bytes())];
+    }
+    if let Some(wanted) = filter.number {
         let number = search::number(&wanted.text);
         let (forward, backward) = match wanted.party {
             Party::Either => (vec![Kind::Caller, Kind::Callee], vec![Kind::CallerReversed, Kind::CalleeReversed]),

@@ -10,7 +10,9 @@ mod compact;
 mod error;
 mod fresh;
 pub mod index;
+mod kind;
 mod open;
+mod records;
 mod retain;
 mod search;
 pub mod value;
@@ -30,8 +32,9 @@ use sniffer_core::query::{CallDetail, CallKey, CallSummary};
 pub use self::{
     error::StoreError,
     open::file_of,
+    records::KeptRecord,
     retain::{Bounds, Unarchived},
-    search::Found,
+    search::{Found, Rows},
     value::{Detail, Kept, Key, PacketsOf},
     write::{Written, hour},
 };
@@ -61,6 +64,7 @@ struct Inner {
     folder: PathBuf,
     disk: Arc<dyn Disk>,
     database: Database,
+    shape: &'static kind::Shape,
     index: RwLock<Index>,
     damaged: AtomicU64,
     /// Octets of all values of ended calls.
@@ -230,7 +234,7 @@ impl Store {
     #[must_use]
     pub fn file_bytes(&self) -> u64 {
         let found = self.0.disk.list(&self.0.folder).unwrap_or_default();
-        found.iter().find(|file| file.name == open::FILE).map_or(0, |file| file.bytes)
+        found.iter().find(|file| file.name == self.0.shape.file).map_or(0, |file| file.bytes)
     }
 
     /// Octets of what is kept, without the room that the database holds for what comes.

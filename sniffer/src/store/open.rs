@@ -6,12 +6,17 @@ use std::{
 };
 
 use redb::{Builder, Database, ReadableDatabase, ReadableTable};
-use sniffer_core::{query::CallKey, record::CallState, time::Timestamp};
+use sniffer_core::{
+    query::CallKey,
+    record::{CallState, RecordKind},
+    time::Timestamp,
+};
 
 use super::{
     CALLS, Detail, FRESH, Index, Inner, Kept, META, OPEN, RUN_KEYS, RUNS, Run, Store, StoreError, UNARCHIVED,
     backend::Backend,
     index,
+    kind::{self, Shape},
     value::{self, Key, Row},
     write::number,
 };
@@ -20,12 +25,6 @@ use crate::{
     limits,
 };
 
-/// What this version writes. Another one is not read.
-const FORMAT: &[u8] = b"callward calls 3";
-/// The database.
-pub const FILE: &str = "calls.redb";
-/// A database that is being made.
-const PART: &str = "calls.redb.part";
 /// Taken for as long as the store is open; holds how often it was opened and not closed since it last was.
 const LOCK: &str = "lock";
 
@@ -36,6 +35,28 @@ impl Store {
     /// # Errors
     /// When it cannot be opened; the folder stays as it is.
     pub fn open(disk: &Arc<dyn Disk>, folder: &Path, now: Timestamp) -> Result<Self, StoreError> {
+        let store = Self::open_as(&kind::CALLS, disk, folder)?;
+        store.interrupt_open(now)?;
+        Ok(store)
+    }
+
+    /// Opens the store of all else of one kind in a folder of its own, or makes it. What went on when the sniffer last
+    /// stopped goes as it is in the archive of the hour `now`.
+    ///
+    /// # Errors
+    /// When it cannot be opened; the folder stays as it is.
+    pub fn open_records(
+        kind: RecordKind,
+        disk: &Arc<dyn Disk>,
+        folder: &Path,
+        now: Timestamp,
+    ) -> Result<Self, StoreError> {
+        let store = Self::open_as(Shape::of(kind), disk, folder)?;
+        store.end_rows(now)?;
+        Ok(store)
+    }
+
+    fn open_as(shape: &'static Shape, disk: &Arc<dyn Disk>, folder: &Path) -> Result<Self, StoreError> {
         let io = |error| StoreError::Folder { folder: folder.to_owned(), error };
         let failed = |error: redb::Error| StoreError::of(folder, error);
         disk.make_folder(folder).map_err(io)?;
@@ -49,25 +70,26 @@ impl Store {
         let is_suspicious = lock.read(0, &mut starts).is_ok() && starts[0] >= 2;
         lock.write(0, &[starts[0].saturating_add(1).min(100)]).and_then(|()| lock.sync()).map_err(io)?;
         let names = disk.list(folder).map_err(io)?;
-        if !names.iter().any(|found| found.name == FILE) {
+        if !names.iter().any(|found| found.name == shape.file) {
             // Under another name until it is whole: half a database could never be opened.
-            let file = disk.open(&folder.join(PART), How::Emptied).map_err(io)?;
+            let file = disk.open(&folder.join(shape.part), How::Emptied).map_err(io)?;
             let database = Builder::new().create_with_backend(Backend(Arc::clone(&file)));
-            make_tables(&database.map_err(|error| failed(error.into()))?).map_err(failed)?;
+            make_tables(&database.map_err(|error| failed(error.into()))?, shape).map_err(failed)?;
             file.sync().map_err(io)?;
             drop(file);
-            disk.rename(&folder.join(PART), &folder.join(FILE)).map_err(io)?;
+            disk.rename(&folder.join(shape.part), &folder.join(shape.file)).map_err(io)?;
         }
         disk.sync_folder(folder).map_err(io)?;
-        let file = disk.open(&folder.join(FILE), How::Existing).map_err(io)?;
+        let file = disk.open(&folder.join(shape.file), How::Existing).map_err(io)?;
         let mut database = Builder::new()
-            .set_cache_size(limits::STORE_CACHE)
+            .set_cache_size(shape.cache)
             .set_check_integrity_on_open(is_suspicious)
             .create_with_backend(Backend(file))
             .map_err(|error| failed(error.into()))?;
-        let (index, bytes) = read_index(&database).map_err(failed)?;
+        let (index, bytes) = read_index(&database, shape).map_err(failed)?;
         let Some(index) = index else { return Err(StoreError::Format { folder: folder.to_owned() }) };
-        let before = disk.list(folder).map_err(io)?.iter().find(|file| file.name == FILE).map_or(0, |file| file.bytes);
+        let before =
+            disk.list(folder).map_err(io)?.iter().find(|file| file.name == shape.file).map_or(0, |file| file.bytes);
         if before > limits::STORE_COMPACT.max(file_of(bytes).saturating_mul(2)) {
             // Much was deleted: the rest moves to the front, and the end of the file is given back. Each step is a
             // transaction of its own, so a power cut ends it and hurts nothing.
@@ -77,12 +99,12 @@ impl Store {
             folder: folder.to_owned(),
             disk: Arc::clone(disk),
             database,
+            shape,
             index: RwLock::new(index.0),
             damaged: AtomicU64::new(index.1),
             bytes: AtomicU64::new(bytes),
             _lock: lock,
         }));
-        store.interrupt_open(now)?;
         Ok(store)
     }
 
@@ -162,10 +184,10 @@ fn interrupted(row: Row, mut detail: Option<Detail>) -> Kept {
     Kept { summary, detail, packets: row.packets, is_last: true }
 }
 
-fn make_tables(database: &Database) -> Result<(), redb::Error> {
+fn make_tables(database: &Database, shape: &Shape) -> Result<(), redb::Error> {
     let mut writing = database.begin_write()?;
     writing.set_two_phase_commit(true);
-    writing.open_table(META)?.insert("format", FORMAT)?;
+    writing.open_table(META)?.insert("format", shape.format)?;
     writing.open_table(CALLS)?;
     writing.open_table(OPEN)?;
     writing.open_table(RUNS)?;
@@ -179,13 +201,13 @@ fn make_tables(database: &Database) -> Result<(), redb::Error> {
 /// The index with the count of damaged rows, and the octets that are kept; no index when the format is another one.
 type Read = (Option<(Index, u64)>, u64);
 
-fn read_index(database: &Database) -> Result<Read, redb::Error> {
+fn read_index(database: &Database, shape: &Shape) -> Result<Read, redb::Error> {
     let reading = database.begin_read()?;
     let meta = match reading.open_table(META) {
         Err(redb::TableError::TableDoesNotExist(_)) => return Ok((None, 0)),
         other => other?,
     };
-    if meta.get("format")?.is_none_or(|format| format.value() != FORMAT) {
+    if meta.get("format")?.is_none_or(|format| format.value() != shape.format) {
         return Ok((None, 0));
     }
     let mut index = Index { next_run: number(&meta, "next run")?, ..Index::default() };

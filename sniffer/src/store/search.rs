@@ -14,11 +14,21 @@ use sniffer_core::query::{CallFilter, CallKey, CallSummary};
 use super::{
     CALLS, Index, OPEN, RUNS, Run, Store, StoreError,
     index::{self, Probe},
-    value::{self, Head, Key, call_key, first_key_at},
+    kind::{Damaged, Wanted},
+    value::{Head, Key, call_key, first_key_at},
 };
 use crate::limits;
 
-/// What was found.
+/// A part of what was found.
+#[derive(Debug)]
+pub struct Rows<R> {
+    /// Newest first.
+    pub rows: Vec<R>,
+    /// Where to go on; none when everything was looked at.
+    pub next: Option<CallKey>,
+}
+
+/// Calls that were found.
 #[derive(Debug, Default)]
 pub struct Found {
     /// Newest first.
@@ -34,10 +44,20 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub fn search(&self, filter: &CallFilter, limit: usize, before: Option<CallKey>) -> Result<Found, StoreError> {
+        self.find(filter, limit, before).map(|found| Found { calls: found.rows, next: found.next })
+    }
+
+    pub(super) fn find<F: Wanted>(
+        &self,
+        filter: &F,
+        limit: usize,
+        before: Option<CallKey>,
+    ) -> Result<Rows<F::Row>, StoreError> {
+        let (since, until) = filter.times();
         let upper = before.map_or([0xff; 16], CallKey::to_bytes);
-        let upper = filter.until.map_or(upper, |until| upper.min(first_key_at(until)));
-        let lower = filter.since.map_or([0; 16], first_key_at);
-        let probes = index::probes(filter);
+        let upper = until.map_or(upper, |until| upper.min(first_key_at(until)));
+        let lower = since.map_or([0; 16], first_key_at);
+        let probes = filter.probes();
         // What late calls tell and what the database has belong to the same commit.
         let index = self.0.index.read().unwrap_or_else(PoisonError::into_inner);
         let reading = self.0.database.begin_read().map_err(|error| self.failed(error))?;
@@ -106,10 +126,10 @@ struct Source {
     earlier: Option<(u64, Probe, Vec<u8>)>,
 }
 
-struct Merge<'a> {
+struct Merge<'a, F> {
     store: &'a Store,
     table: ReadOnlyTable<&'static [u8], &'static [u8]>,
-    filter: &'a CallFilter,
+    filter: &'a F,
     lower: Key,
     upper: Key,
     sources: Vec<Source>,
@@ -117,10 +137,10 @@ struct Merge<'a> {
     work: usize,
 }
 
-impl Merge<'_> {
+impl<F: Wanted> Merge<'_, F> {
     fn wanted(&self, probe: &Probe, entry: &[u8], head: Head) -> Option<(Key, Head)> {
         let key = index::key_of(entry)?;
-        (probe.fits(entry) && key >= self.lower && key < self.upper && head.may_fit(self.filter)).then_some((key, head))
+        (probe.fits(entry) && key >= self.lower && key < self.upper && self.filter.may_fit(head)).then_some((key, head))
     }
 
     fn add_fresh(&mut self, index: &Index, probe: &Probe) {
@@ -239,13 +259,13 @@ impl Merge<'_> {
         probes: &[Probe],
         runs: Vec<Run>,
         limit: usize,
-    ) -> Result<Found, StoreError> {
+    ) -> Result<Rows<F::Row>, StoreError> {
         let failed = |error| self.store.failed(error);
         let calls = reading.open_table(CALLS).map_err(|error| self.store.failed(error))?;
         let open = reading.open_table(OPEN).map_err(|error| self.store.failed(error))?;
-        let address = self.filter.address.map(index::address_probe).filter(|probe| !probes.contains(probe));
+        let address = self.filter.address().map(index::address_probe).filter(|probe| !probes.contains(probe));
         let mut runs = runs.into_iter().peekable();
-        let mut found = Found::default();
+        let mut found = Rows { rows: Vec::new(), next: None };
         let mut done: Option<Key> = None;
         loop {
             // A run is opened when it may have something newer than all that is open.
@@ -270,7 +290,7 @@ impl Merge<'_> {
             if done == Some(key) {
                 continue;
             }
-            if found.calls.len() >= limit || self.work >= limits::SEARCH_WORK && done.is_some() {
+            if found.rows.len() >= limit || self.work >= limits::SEARCH_WORK && done.is_some() {
                 found.next = done.map(call_key);
                 return Ok(found);
             }
@@ -282,19 +302,20 @@ impl Merge<'_> {
             };
             // Deleted for its age, while its run is still there.
             let Some(value) = value else { continue };
-            let Some((row, _)) = value::row(value.value()) else {
-                self.store.count_damage();
-                continue;
+            let row = match self.filter.row(key, value.value()) {
+                Ok(Some(row)) => row,
+                Ok(None) => continue,
+                Err(Damaged) => {
+                    self.store.count_damage();
+                    continue;
+                }
             };
-            if !self.filter.fits(&row.summary) {
-                continue;
-            }
             if let Some(probe) = &address
                 && !self.store.has_address(&self.table, probe, key)?
             {
                 continue;
             }
-            found.calls.push(row.summary);
+            found.rows.push(row);
         }
     }
 }

@@ -292,7 +292,7 @@ fn a_cut_or_damaged_database_opens_whole_or_says_so_and_its_file_stays() {
         let store = open(&disk).unwrap();
         store.write(&completed(1..=200), Some(at(0))).unwrap();
         drop(store);
-        let file = std::path::Path::new("/store").join(super::open::FILE);
+        let file = std::path::Path::new("/store").join(super::kind::CALLS.file);
         plain.damage(std::path::Path::new("/store/lock"), |bytes| bytes[0] = 9);
         plain.damage(&file, |bytes| {
             let at = bytes.len() * part / 32;

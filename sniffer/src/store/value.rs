@@ -2,13 +2,17 @@
 
 use serde::Serialize;
 use sniffer_core::{
-    query::{CallKey, CallSummary},
-    record::{CallRecord, CallState, StreamRecord},
+    query::{CallKey, CallSummary, RecordRow},
+    record::{CallRecord, CallState, RecordKind, StreamRecord},
     search,
+    time::Timestamp,
 };
 
 use super::compact;
-use crate::limits;
+use crate::{
+    limits,
+    packets::{Owner, Wanted},
+};
 
 /// A call as it is handed to the store.
 #[derive(Clone, Debug)]
@@ -39,6 +43,24 @@ pub struct PacketsOf {
     pub run: u64,
     /// The call's serial in it.
     pub serial: u64,
+}
+
+impl PacketsOf {
+    /// The packets of a call of this time.
+    #[must_use]
+    pub fn of_call(self, start: Timestamp, end: Timestamp) -> Wanted {
+        Wanted { run: self.run, owner: Owner::Call(self.serial), start, end }
+    }
+
+    /// The packets of a row of a record.
+    #[must_use]
+    pub fn of_record(self, row: &RecordRow) -> Wanted {
+        let owner = match row.record.kind() {
+            RecordKind::Stream => Owner::Stream(self.serial),
+            RecordKind::Registration | RecordKind::Subscription | RecordKind::Exchange => Owner::Other(self.serial),
+        };
+        Wanted { run: self.run, owner, start: row.id.start(), end: row.record.times().1 }
+    }
 }
 
 /// What is written of each call before its details.
@@ -81,11 +103,18 @@ pub fn encode(call: &Kept) -> Option<Vec<u8>> {
 /// The row of a value and where it ends; none when the value is damaged.
 #[must_use]
 pub fn row(value: &[u8]) -> Option<(Row, usize)> {
-    let (checksum, rest) = value.split_first_chunk::<4>()?;
-    if value.len() > limits::STORE_VALUE || crc32fast::hash(rest) != u32::from_be_bytes(*checksum) {
+    if !is_whole(value) {
         return None;
     }
     compact::read(value, 4).ok()
+}
+
+/// Says whether a value is as it was written.
+#[must_use]
+#[inline]
+pub fn is_whole(value: &[u8]) -> bool {
+    let Some((checksum, rest)) = value.split_first_chunk::<4>() else { return false };
+    value.len() <= limits::STORE_VALUE && crc32fast::hash(rest) == u32::from_be_bytes(*checksum)
 }
 
 /// The row and the details of a value. There may be no details, and another version's may be unreadable.
@@ -121,6 +150,39 @@ impl Head {
             mos: (0..=500_u16).find(|step| f32::from(*step) >= mos).unwrap_or(500),
             loss: search::worst_loss(call).unwrap_or(u16::MAX),
         }
+    }
+
+    /// The head of something else: a number for its state, its code or zero, its score, and its loss in hundredths of a
+    /// per cent.
+    #[must_use]
+    pub fn new(state: u8, code: u16, mos: Option<f64>, loss: Option<u16>) -> Self {
+        let mos = mos.map_or(0.0, |mos| (mos * 100.0).clamp(1.0, 500.0).floor());
+        let mos = (0..=500_u16).find(|step| f64::from(*step) >= mos).unwrap_or(500);
+        Self { state, code, mos, loss: loss.unwrap_or(u16::MAX) }
+    }
+
+    /// The number of the state.
+    #[must_use]
+    pub fn state(self) -> u8 {
+        self.state
+    }
+
+    /// The code; zero when there is none.
+    #[must_use]
+    pub fn code(self) -> u16 {
+        self.code
+    }
+
+    /// The loss, in hundredths of a per cent.
+    #[must_use]
+    pub fn loss(self) -> Option<u16> {
+        Some(self.loss).filter(|loss| *loss != u16::MAX)
+    }
+
+    /// Says whether there is a score that may lie below this one.
+    #[must_use]
+    pub fn may_score_below(self, below: f64) -> bool {
+        self.mos > 0 && f64::from(self.mos.saturating_sub(1)) < below * 100.0
     }
 
     /// Its octets.

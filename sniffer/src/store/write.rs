@@ -12,10 +12,10 @@ use sniffer_core::time::Timestamp;
 use super::{
     CALLS, FRESH, Index, Kept, META, OPEN, RUN_KEYS, RUNS, Run, Store, StoreError, UNARCHIVED, fresh,
     index::{self, Entry, Fresh},
+    kind::Stored,
     search::run_key,
-    value::{self, Head, Key},
+    value::{Head, Key},
 };
-use crate::limits;
 
 /// What a commit changes in memory once it is durable.
 #[derive(Default)]
@@ -33,6 +33,28 @@ struct Change {
     /// Octets of values that came, and of those that they replace.
     more: u64,
     less: u64,
+}
+
+/// A value that is replaced.
+struct Before {
+    is_same: bool,
+    length: u64,
+    /// It was a row that was to be written again.
+    went_on: bool,
+    /// It is found by the same entries.
+    is_found_as: bool,
+}
+
+impl Before {
+    fn of<T: Stored>(call: &T, before: &[u8], value: &[u8]) -> Self {
+        let is_same = before == value;
+        Self {
+            is_same,
+            length: length(before),
+            went_on: T::went_on(before),
+            is_found_as: !is_same && call.is_found_as(before),
+        }
+    }
 }
 
 /// What a commit did.
@@ -54,7 +76,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database or the disk fails: nothing of it is kept then.
-    pub fn write(&self, calls: &[Kept], now: Option<Timestamp>) -> Result<Written, StoreError> {
+    pub fn write<T: Stored>(&self, calls: &[T], now: Option<Timestamp>) -> Result<Written, StoreError> {
         let writing = self.begin()?;
         let change = self.fill(&writing, calls, now).map_err(|error| self.failed(error))?;
         writing.commit().map_err(|error| self.failed(error))?;
@@ -90,7 +112,12 @@ impl Store {
         Ok(writing)
     }
 
-    fn fill(&self, writing: &WriteTransaction, calls: &[Kept], now: Option<Timestamp>) -> Result<Change, redb::Error> {
+    fn fill<T: Stored>(
+        &self,
+        writing: &WriteTransaction,
+        calls: &[T],
+        now: Option<Timestamp>,
+    ) -> Result<Change, redb::Error> {
         let index = self.0.index.read().unwrap_or_else(PoisonError::into_inner);
         let mut change = Change::default();
         let mut kept = writing.open_table(CALLS)?;
@@ -98,43 +125,50 @@ impl Store {
         let mut entries: Vec<(Entry, Head)> = Vec::with_capacity(calls.len().saturating_mul(10));
         let mut archive: Vec<u8> = Vec::new();
         // In the order of their keys: neighbours share pages.
-        let mut order: Vec<&Kept> = calls.iter().collect();
-        order.sort_by_key(|call| call.summary.id);
-        for call in order {
-            let key = call.summary.id.to_bytes();
-            let Some(value) = value::encode(call) else { continue };
-            let head = Head::of(&call.summary);
-            // A call that has ended is watched for some seconds more and comes again, mostly as it was. A refusal that
-            // asks for a password is seldom the end.
-            let has_ended =
-                call.is_last || call.summary.state.is_final() && !matches!(call.summary.final_status, Some(401 | 407));
-            if has_ended {
+        let mut order: Vec<(Key, &T)> = calls.iter().map(|call| (call.key(), call)).collect();
+        order.sort_by_key(|(key, _)| *key);
+        for (key, call) in order {
+            let Some(value) = call.encode() else { continue };
+            let head = call.head();
+            if !call.is_in_progress() {
                 if index.open.contains(&key) || change.opened.remove(&key) {
                     open.remove(&key)?;
                     change.closed.insert(key);
                 }
-                let before = kept.get(&key)?.map(|before| (before.value() == &value[..], length(before.value())));
-                match before {
-                    Some((true, _)) => continue,
-                    Some((false, before)) => change.less = change.less.saturating_add(before),
+                let before = kept.get(&key)?.map(|before| Before::of(call, before.value(), &value));
+                if call.goes_on() {
+                    if before.is_none() {
+                        open.insert(&key, &[][..])?;
+                    }
+                } else if before.as_ref().is_none_or(|before| before.went_on) {
+                    archive.extend_from_slice(&key);
+                    if before.is_some() {
+                        open.remove(&key)?;
+                    }
+                }
+                match &before {
+                    Some(before) if before.is_same => continue,
+                    Some(before) => change.less = change.less.saturating_add(before.length),
                     None => {
-                        archive.extend_from_slice(&key);
+                        if let Some(earlier) = call.row_before()
+                            && open.remove(&earlier)?.is_some()
+                        {
+                            archive.extend_from_slice(&earlier);
+                        }
                         change.added = change.added.saturating_add(1);
                     }
                 }
                 change.more = change.more.saturating_add(length(&value));
                 kept.insert(&key, &value[..])?;
-                let streams = call.detail.as_ref().map_or(&[][..], |detail| &detail.streams);
-                entries.extend(
-                    index::entries(&call.summary, streams, &addresses(call)).into_iter().map(|entry| (entry, head)),
-                );
+                if before.is_some_and(|before| before.is_found_as) {
+                    continue;
+                }
+                entries.extend(call.entries().into_iter().map(|entry| (entry, head)));
                 change.ended = change.ended.saturating_add(1);
             } else if kept.get(&key)?.is_none() {
                 open.insert(&key, &value[..])?;
                 change.opened.insert(key);
-                let streams = call.detail.as_ref().map_or(&[][..], |detail| &detail.streams);
-                let entries = index::entries(&call.summary, streams, &addresses(call));
-                change.fresh.extend(entries.into_iter().map(|entry| (entry, head)));
+                change.fresh.extend(call.entries().into_iter().map(|entry| (entry, head)));
             }
         }
         drop((kept, open));
@@ -142,7 +176,7 @@ impl Store {
             writing.open_table(UNARCHIVED)?.insert((hour(now), index.next_commit), &archive[..])?;
         }
         change.entries = fresh::sorted(entries);
-        if index.fresh_calls.saturating_add(change.ended) >= limits::STORE_RUN {
+        if index.fresh_calls.saturating_add(change.ended) >= self.0.shape.run {
             change.run = write_run(writing, &index, &change.entries)?;
         } else if !change.entries.is_empty() {
             writing.open_table(FRESH)?.insert(index.next_commit, &index::commit_row(&change.entries)[..])?;
@@ -152,6 +186,11 @@ impl Store {
         meta.insert("bytes", &bytes.to_be_bytes()[..])?;
         meta.insert("next commit", &index.next_commit.saturating_add(1).to_be_bytes()[..])?;
         Ok(change)
+    }
+
+    /// The number of the next commit.
+    pub(super) fn next_commit(&self) -> u64 {
+        self.0.index.read().unwrap_or_else(PoisonError::into_inner).next_commit
     }
 
     /// Forgets calls in progress whose values are damaged.
@@ -192,7 +231,7 @@ fn write_run(writing: &WriteTransaction, index: &Index, ended: &[(Entry, Head)])
 }
 
 /// Addresses of the call's signalling, on the first hop that was seen.
-fn addresses(call: &Kept) -> Vec<IpAddr> {
+pub(super) fn addresses(call: &Kept) -> Vec<IpAddr> {
     let Some(detail) = &call.detail else { return Vec::new() };
     let details = &detail.record.details;
     let ends = [details.caller.address.as_deref(), details.callee.address.as_deref()];

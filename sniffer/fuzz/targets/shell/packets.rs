@@ -39,7 +39,7 @@ pub fn packets(data: &[u8]) {
     store.open(&disk, Path::new(FOLDER)).expect("damage is no error of the disk");
     for call in 0..CALLS {
         let (start, end) = (Timestamp::from_nanos(BEGIN), Timestamp::from_nanos(i64::MAX));
-        let wanted = Wanted { run: 7, call: u64::from(call), start, end };
+        let wanted = Wanted { run: 7, owner: Owner::Call(u64::from(call)), start, end };
         let mut mine: Vec<_> = kept.iter().filter(|(of, ..)| *of == call).collect();
         let (put_in, mut given, mut last) = (mine.len(), 0, i64::MIN);
         let cut = store.cut(&wanted, |packet| {

@@ -4,12 +4,13 @@
 use std::cmp::Reverse;
 
 use sniffer_core::{
-    engine::{CallSerial, EndedCall, EngineCounters},
+    engine::{CallSerial, EndedCall, EngineCounters, OtherSerial, StreamSerial},
     query::CallKey,
-    record::{CallState, RegistrationRecord},
+    record::{CallState, OtherRecord, RegistrationRecord, StreamRecord},
 };
 
 use super::{Engines, Kind, lock};
+use crate::limits;
 
 /// What is counted, and how much is at work.
 #[derive(Clone, Debug, Default)]
@@ -33,6 +34,11 @@ pub struct Page {
     pub before: Option<CallKey>,
     /// Only this call and later ones.
     pub oldest: Option<CallKey>,
+}
+
+/// As many places of a table as are looked at in a turn.
+fn places() -> u32 {
+    u32::try_from(limits::LOOK_PIECE).unwrap_or(u32::MAX)
 }
 
 fn count(number: usize) -> u64 {
@@ -104,6 +110,30 @@ impl Engines {
         let closed = lock(&many.owner).call(call)?;
         let parts = many.desks.iter().map(|desk| lock(&desk.worker).look(call)).collect();
         Some(lock(&many.owner).join(closed, parts))
+    }
+
+    /// Gives registrations and subscriptions that go on to `tell`: each that has come to another state since it was told
+    /// last, and once an hour.
+    pub fn tell_others(&self, tell: &mut dyn FnMut(OtherSerial, OtherRecord)) {
+        let most = places();
+        (0..).step_by(limits::LOOK_PIECE).find(|from| match &self.kind {
+            Kind::One(engine) => !lock(engine).tell_others(*from, most, tell),
+            Kind::Many(many) => !lock(&many.owner).tell_others(*from, most, tell),
+        });
+    }
+
+    /// Gives streams without a call as they are to `tell`.
+    pub fn tell_streams(&self, tell: &mut dyn FnMut(StreamSerial, StreamRecord)) {
+        let most = places();
+        let pieces = || (0..).step_by(limits::LOOK_PIECE);
+        match &self.kind {
+            Kind::One(engine) => _ = pieces().find(|from| !lock(engine).tell_streams(*from, most, tell)),
+            Kind::Many(many) => {
+                for desk in &many.desks {
+                    pieces().find(|from| !lock(&desk.worker).tell_streams(*from, most, tell));
+                }
+            }
+        }
     }
 
     /// The registrations that are tracked, newest activity first, at most so many; and how many there are.
