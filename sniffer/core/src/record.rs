@@ -70,7 +70,7 @@ pub enum CallState {
     Failed,
     /// No end was seen: signalling and media fell silent for the idle timeout.
     TimedOut,
-    /// The sniffer was stopped while the call was in progress.
+    /// The sniffer was stopped while the call was in progress, or had no room for it any more.
     Interrupted,
 }
 

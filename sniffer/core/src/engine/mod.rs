@@ -216,6 +216,10 @@ pub struct Evicted {
     pub exchanges: u64,
     /// RTP streams that waited for their SDP.
     pub pending_streams: u64,
+    /// Directions of TCP connections that may have carried SIP: a message that had begun is lost with each.
+    pub tcp_flows: u64,
+    /// Directions of SCTP associations.
+    pub sctp_flows: u64,
 }
 
 /// The engine. See the module's text.

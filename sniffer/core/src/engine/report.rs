@@ -35,9 +35,11 @@ pub(super) fn join(
         }
     }
     streams.sort_by(|a, b| (a.start, &a.src, &a.dst, a.ssrc).cmp(&(b.start, &b.src, &b.dst, b.ssrc)));
-    if record.state == CallState::TimedOut {
+    if matches!(record.state, CallState::TimedOut | CallState::Interrupted) {
         // Signalling knows the media's last packet to the second only.
         record.end = streams.iter().map(|stream| stream.end).chain(record.end).max();
+        let talk = record.answered.zip(record.end).map(|(answered, end)| end.since(answered));
+        record.details.duration_ms = talk.map(super::call::millis);
     }
     record.streams = u32::try_from(streams.len()).unwrap_or(u32::MAX);
     record.lost_here_packets = losses.within(record.start, record.end.unwrap_or(now));
@@ -181,7 +183,8 @@ impl super::Evicted {
     /// The sum over all tables.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.calls + self.registrations + self.subscriptions + self.exchanges + self.pending_streams
+        let tables = [self.calls, self.registrations, self.subscriptions, self.exchanges, self.pending_streams];
+        tables.iter().sum::<u64>() + self.tcp_flows + self.sctp_flows
     }
 
     /// The counts that are not zero, by table.
@@ -193,6 +196,8 @@ impl super::Evicted {
             ("subscriptions", self.subscriptions),
             ("exchanges", self.exchanges),
             ("pending_streams", self.pending_streams),
+            ("tcp_flows", self.tcp_flows),
+            ("sctp_flows", self.sctp_flows),
         ];
         tables.into_iter().filter(|&(_, count)| count > 0).map(|(table, count)| (table.to_owned(), count)).collect()
     }

@@ -3,6 +3,7 @@
 
 mod calls;
 mod links;
+mod order;
 mod others;
 mod timers;
 
@@ -10,7 +11,10 @@ use std::collections::VecDeque;
 
 use foldhash::quality::FixedState;
 
-use self::timers::{Timer, Timers};
+use self::{
+    order::Order,
+    timers::{Timer, Timers},
+};
 use super::{
     CallSerial, Expect, OtherSerial, Settings, Whose,
     call::{At, Call, Quiet},
@@ -115,7 +119,7 @@ pub struct Signalling {
     call_bytes: usize,
     /// The place of each call by its Call-ID.
     call_ids: Index,
-    call_order: VecDeque<Id>,
+    call_order: Order,
     registrations: Table<Registration>,
     subscriptions: Table<Subscription>,
     exchanges: Table<Exchange>,
@@ -144,7 +148,7 @@ impl Signalling {
             calls: Slab::new(settings.tables.calls),
             call_bytes: 0,
             call_ids: Index::default(),
-            call_order: VecDeque::new(),
+            call_order: Order::default(),
             registrations: Table::new(
                 settings.tables.registrations,
                 limits::REGISTRATION_HEAP_BYTES,

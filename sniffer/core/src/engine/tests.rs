@@ -10,7 +10,7 @@ use super::*;
 use crate::{
     drops::Reason,
     limits,
-    record::{CallState, Direction, RegistrationState},
+    record::{CallState, Direction, RegistrationState, Timeout},
 };
 
 /// A scene of two phones: messages and packets in raw IP frames, one every `step`.

@@ -54,6 +54,8 @@ pub enum Timeout {
     SessionTimer,
     /// The call reached the greatest age that is followed.
     Longest,
+    /// There was no room for it any more: the table of calls was full.
+    Evicted,
 }
 
 /// By what a call was found to belong together with others.

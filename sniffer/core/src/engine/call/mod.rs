@@ -63,6 +63,8 @@ pub struct Call {
     pub refused: u32,
     /// Bytes on the heap when it was looked at last.
     pub charged: u32,
+    /// It is among those that go first when the table is full.
+    pub is_listed: bool,
     /// Codecs that its announcements name.
     codecs: u16,
     /// Places announced for media.
@@ -118,6 +120,7 @@ impl Call {
             last_media: Timestamp::default(),
             refused: 0,
             charged: 0,
+            is_listed: false,
             codecs: 0,
             places: Few::default(),
             group: None,
@@ -267,7 +270,7 @@ impl Call {
             let is_challenged = matches!(self.final_status, Some(401 | 407)) && self.answered.is_none();
             return end.after(if is_challenged { timeouts.call_setup_idle } else { timeouts.call_linger });
         }
-        if self.answered.is_none() && !self.invite.is_acknowledged() {
+        if !self.is_answered() {
             return self.last_seen().after(timeouts.call_setup_idle);
         }
         match self.session().expires() {
@@ -283,6 +286,23 @@ impl Call {
             }
             None => self.last_seen().after(timeouts.call_idle),
         }
+    }
+
+    /// Says whether somebody has answered, as far as it was seen.
+    pub fn is_answered(&self) -> bool {
+        self.answered.is_some() || self.invite.is_acknowledged()
+    }
+
+    /// Gives the call up for want of room: it went on, and its figures are not the whole call's.
+    pub fn evict(&mut self) {
+        if self.has_ended() {
+            return;
+        }
+        self.end = Some(self.end.unwrap_or(self.last_seen()).max(self.start));
+        self.release.is_tentative = false;
+        self.release.timeout = Some(Timeout::Evicted);
+        self.refused = self.refused.saturating_add(1);
+        self.state = CallState::Interrupted;
     }
 
     /// Gives the call up at this time.
@@ -388,6 +408,6 @@ impl Call {
 }
 
 /// Whole milliseconds and their fraction, to the microsecond.
-fn millis(duration: Duration) -> f64 {
+pub fn millis(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1_000_000.0).round() / 1000.0
 }

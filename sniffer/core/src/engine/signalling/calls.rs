@@ -40,6 +40,7 @@ impl Signalling {
         };
         let call = self.calls.get_mut(id)?;
         let noted = call.on(message, at);
+        self.call_order.look(id, call);
         let (serial, author) = (call.serial, call.author(message));
         self.counters.methods.count(message, noted);
         // What a refusal describes is what its sender could do (RFC 3261, section 21.4.26): no media goes there.
@@ -66,16 +67,15 @@ impl Signalling {
         while self.call_bytes > most && self.evict_call().is_some() {}
     }
 
-    /// Takes the oldest call out before its time; none when there is none.
+    /// Takes the call out before its time that goes first; none when there is none.
     fn evict_call(&mut self) -> Option<()> {
-        loop {
-            let oldest = self.call_order.pop_front()?;
-            if self.calls.get(oldest).is_some() {
-                self.counters.evicted_calls += 1;
-                self.remove_call(oldest);
-                return Some(());
-            }
+        let id = self.call_order.next(&mut self.calls)?;
+        self.counters.evicted_calls += 1;
+        if let Some(call) = self.calls.get_mut(id) {
+            call.evict();
         }
+        self.remove_call(id);
+        Some(())
     }
 
     fn begin_call(&mut self, message: &Message<'_>, at: &At) -> Option<Id> {
@@ -89,11 +89,7 @@ impl Signalling {
             call.serial = CallSerial::new(self.begun, id.place());
         }
         self.call_ids.insert(self.hasher.hash_one(message.call_id), id.place());
-        self.call_order.push_back(id);
-        if self.call_order.len() > self.settings.tables.calls.saturating_mul(2) {
-            let calls = &self.calls;
-            self.call_order.retain(|&id| calls.get(id).is_some());
-        }
+        self.call_order.begin(id, &self.calls, self.settings.tables.calls);
         self.counters.calls += 1;
         Some(id)
     }

@@ -109,3 +109,69 @@ fn a_flood_of_challenged_invites_does_not_pile_up_timers() {
     assert!(timers < 10, "{timers} timers");
     assert_eq!(scene.engine.counters().calls, 1);
 }
+
+/// A scene with room for so few calls, and a call's messages.
+fn crowded(calls: usize) -> Scene {
+    let mut settings = Settings::default();
+    settings.tables.calls = calls;
+    Scene { engine: Engine::new(settings), ..Scene::new() }
+}
+
+impl Scene {
+    fn of_call(&mut self, call: usize, first: &str, cseq: &str, tag: &str, body: &str) {
+        self.now_ms += 10;
+        let start = if first.starts_with('2') { format!("SIP/2.0 {first}") } else { format!("{first} SIP/2.0") };
+        let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
+        let text = format!(
+            "{start}\r\nCall-ID: {call}\r\nFrom: <sip:a@x>;tag=a\r\nTo: <sip:b@x>{tag}\r\nCSeq: {cseq}\r\n{kind}\r\n{body}"
+        );
+        let ends = if first.starts_with('2') { [(2, 5060), (1, 5060)] } else { [(1, 5060), (2, 5060)] };
+        self.datagram(ends[0], ends[1], text.as_bytes());
+    }
+
+    fn talk(&mut self, call: usize) {
+        self.of_call(call, "INVITE sip:b@x", "1 INVITE", "", "");
+        self.of_call(call, "200 OK", "1 INVITE", ";tag=b", "");
+        self.of_call(call, "ACK sip:b@x", "1 ACK", ";tag=b", "");
+    }
+}
+
+#[test]
+fn a_flood_of_invites_pushes_out_its_own_calls_and_not_those_that_talk() {
+    let mut scene = crowded(20);
+    for call in 0..10 {
+        scene.talk(call);
+    }
+    for call in 1000..1500 {
+        scene.of_call(call, "INVITE sip:b@x", "1 INVITE", "", "");
+    }
+    for call in 0..10 {
+        scene.of_call(call, "BYE sip:b@x", "2 BYE", ";tag=b", "");
+    }
+    assert_eq!(scene.engine.counters().evicted.calls, 490);
+    // A call that has ended goes before the others.
+    scene.of_call(2000, "INVITE sip:b@x", "1 INVITE", "", "");
+    let (calls, _) = scene.end();
+    let talked: Vec<_> = calls.iter().filter(|call| call.record.answered.is_some()).collect();
+    assert_eq!(talked.len(), 10);
+    assert!(talked.iter().all(|call| call.record.state == CallState::Completed && !call.record.lost_here));
+    let evicted = calls.iter().filter(|call| call.record.details.timeout == Some(Timeout::Evicted));
+    assert_eq!(evicted.count(), 490);
+    assert_eq!(calls.iter().filter(|call| call.record.state == CallState::Trying).count(), 11);
+}
+
+#[test]
+fn a_call_that_was_pushed_out_says_so_and_has_an_end() {
+    let mut scene = crowded(1);
+    scene.invite(1);
+    scene.answer("200 OK", 1);
+    scene.rtp(ALICE, BOB, 11, 120);
+    scene.talk(7);
+    let Some(Event::Call(call)) = std::iter::from_fn(|| scene.engine.next_event()).last() else { panic!("it is told") };
+    let record = &call.record;
+    assert_eq!((record.state, record.details.timeout), (CallState::Interrupted, Some(Timeout::Evicted)));
+    assert!(record.lost_here && call.summary.lost_here);
+    assert_eq!(record.end, Some(call.streams[0].end), "its last packet");
+    assert_eq!(record.details.duration_ms, Some(2400.0));
+    assert_eq!((call.summary.state, call.summary.end), (CallState::Interrupted, record.end));
+}
