@@ -134,6 +134,11 @@ impl<T> Slab<T> {
         slot.value.as_ref().map(|_| Id { index, generation: slot.generation })
     }
 
+    /// All entries in the order of their places, to change them.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.pieces.iter_mut().flatten().filter_map(|slot| slot.value.as_mut())
+    }
+
     /// All entries in the order of their places.
     pub fn iter(&self) -> impl Iterator<Item = (Id, &T)> {
         self.pieces.iter().flatten().zip(0..).filter_map(|(slot, index)| {

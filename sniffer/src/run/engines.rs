@@ -121,11 +121,7 @@ impl Engines {
             return Self { kind: Kind::One(Box::new(Mutex::new(Engine::new(settings)))) };
         }
         // Each has its share of the tables, so that the limit of memory is the same for any number of them.
-        let mut share = settings.clone();
-        let parts = usize::from(workers);
-        for table in [&mut share.tables.streams, &mut share.tables.pending] {
-            *table = table.div_ceil(parts);
-        }
+        let share = Settings { tables: settings.tables.share(workers), ..settings.clone() };
         let desks = (0..workers).map(|number| Desk {
             number,
             worker: Mutex::new(Worker::new(&share, number)),

@@ -81,12 +81,33 @@ pub struct Tables {
     pub subscriptions: usize,
     /// Exchanges: requests outside calls, counted by method and peers.
     pub exchanges: usize,
-    /// RTP streams, with and without a call. With several workers each has its share.
+    /// RTP streams, with and without a call.
     pub streams: usize,
-    /// RTP streams that wait for their SDP. With several workers each has its share.
+    /// RTP streams that wait for their SDP.
     pub pending: usize,
     /// Bytes that fragments, TCP segments and SCTP chunks may hold together while they wait for others.
     pub reassembly_bytes: usize,
+    /// Directions of TCP connections that carry SIP.
+    pub tcp_flows: usize,
+    /// Directions of SCTP associations that carry SIP.
+    pub sctp_flows: usize,
+}
+
+impl Tables {
+    /// The share of each of so many workers in what each has for itself, so that all together take no more than one.
+    #[must_use]
+    pub fn share(&self, workers: u8) -> Self {
+        let parts = usize::from(workers.max(1));
+        let part = |entries: usize| entries.div_ceil(parts);
+        Self {
+            streams: part(self.streams),
+            pending: part(self.pending),
+            reassembly_bytes: part(self.reassembly_bytes),
+            tcp_flows: part(self.tcp_flows),
+            sctp_flows: part(self.sctp_flows),
+            ..*self
+        }
+    }
 }
 
 impl Default for Tables {
@@ -99,6 +120,8 @@ impl Default for Tables {
             streams: limits::STREAMS,
             pending: limits::PENDING_STREAMS,
             reassembly_bytes: limits::REASSEMBLY_BYTES,
+            tcp_flows: limits::TCP_SIP_FLOWS,
+            sctp_flows: limits::SCTP_FLOWS,
         }
     }
 }

@@ -34,6 +34,8 @@ impl Worker {
         Self {
             ingress: Ingress::new(ingress::Settings {
                 memory_bytes: settings.tables.reassembly_bytes,
+                tcp_flows: settings.tables.tcp_flows,
+                sctp_flows: settings.tables.sctp_flows,
                 hash_seed: settings.hash_seed,
                 holds_frames: settings.holds_frames,
             }),
@@ -179,6 +181,9 @@ impl Worker {
     pub fn count(&self, counters: &mut EngineCounters) {
         self.desk.count(counters);
         counters.joined.add(self.ingress.joined());
+        let [tcp, sctp] = self.ingress.evicted();
+        counters.evicted.tcp_flows += tcp;
+        counters.evicted.sctp_flows += sctp;
         for tally in [&self.desk.media.tally(), self.ingress.tally()] {
             counters.waiting += tally.waiting;
             counters.delivered += tally.delivered;

@@ -24,6 +24,10 @@ use crate::{
 pub struct Settings {
     /// Bytes that everything which waits may hold together.
     pub memory_bytes: usize,
+    /// Directions of TCP connections that carry SIP.
+    pub tcp_flows: usize,
+    /// Directions of SCTP associations that carry SIP.
+    pub sctp_flows: usize,
     /// Seed of the tables' hash.
     pub hash_seed: u64,
     /// Hold the frames of messages that come in several, for who keeps packets.
@@ -32,7 +36,13 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { memory_bytes: limits::REASSEMBLY_BYTES, hash_seed: 0, holds_frames: false }
+        Self {
+            memory_bytes: limits::REASSEMBLY_BYTES,
+            tcp_flows: limits::TCP_SIP_FLOWS,
+            sctp_flows: limits::SCTP_FLOWS,
+            hash_seed: 0,
+            holds_frames: false,
+        }
     }
 }
 
@@ -103,8 +113,8 @@ impl Ingress {
         let seed = settings.hash_seed;
         Self {
             fragments: Fragments::new(quarter, seed),
-            tcp: Tcp::new(quarter.saturating_mul(2), seed),
-            sctp: Sctp::new(quarter, seed),
+            tcp: Tcp::new(settings.tcp_flows, quarter.saturating_mul(2), seed),
+            sctp: Sctp::new(settings.sctp_flows, quarter, seed),
             fragmented_packets: 0,
             tally: Tally::default(),
             due: Timestamp::NEVER,
@@ -222,6 +232,12 @@ impl Ingress {
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.fragments.bytes().saturating_add(self.tcp.bytes()).saturating_add(self.sctp.bytes())
+    }
+
+    /// Directions of TCP connections, and of SCTP associations, that were forgotten for want of room.
+    #[must_use]
+    pub fn evicted(&self) -> [u64; 2] {
+        [self.tcp.evicted(), self.sctp.evicted()]
     }
 
     /// What was put together.

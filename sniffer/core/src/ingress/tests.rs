@@ -158,7 +158,7 @@ fn message(number: usize, body: usize) -> Vec<u8> {
 #[test]
 fn random_and_damaged_frames_are_all_accounted_for_and_memory_is_bounded() {
     let mut random = Random(0x5eed_0001);
-    let settings = Settings { memory_bytes: 64 * 1024, hash_seed: 3, holds_frames: false };
+    let settings = Settings { memory_bytes: 64 * 1024, hash_seed: 3, ..Settings::default() };
     let mut scene = Scene::with(settings);
     let seeds = [
         ipv4(17, 7, 0x2000, &udp(5060, &message(1, 88))[..96]),

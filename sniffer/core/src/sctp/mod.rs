@@ -1,7 +1,10 @@
 //! SIP over SCTP (RFC 4168): each user message is one SIP message. Messages are put together from DATA chunks (RFC 9260)
 //! and I-DATA chunks (RFC 8260); what does not begin like SIP is passed over at once.
 
-use std::collections::{HashMap, VecDeque};
+use std::{
+    collections::{HashMap, VecDeque},
+    net::Ipv4Addr,
+};
 
 use foldhash::quality::FixedState;
 
@@ -14,12 +17,28 @@ use crate::{
     time::Timestamp,
 };
 
-/// One direction of an association.
+/// One direction of an association. Its hosts may have several addresses each, and use any two of them for a packet
+/// (RFC 9260, section 6.4): what it is known by is its tag, which is random (section 5.3.1), with the ports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Flow {
     source: Endpoint,
     destination: Endpoint,
     tag: u32,
+}
+
+/// Tags below this are not random: of traffic that a simple tool has made up, all associations may have the same.
+const FIRST_RANDOM_TAG: u32 = 0x1_0000;
+
+impl Flow {
+    fn of(packet: &SctpPacket<'_>) -> Self {
+        let any = |end: Endpoint| Endpoint { address: Ipv4Addr::UNSPECIFIED.into(), ..end };
+        let (source, destination) = if packet.tag < FIRST_RANDOM_TAG {
+            (packet.source, packet.destination)
+        } else {
+            (any(packet.source), any(packet.destination))
+        };
+        Self { source, destination, tag: packet.tag }
+    }
 }
 
 /// Where the fragments of a message belong: the flow, its stream, and in I-DATA the message's number.
@@ -51,6 +70,7 @@ struct Piece {
     number: u32,
     begins: bool,
     ends: bool,
+    came: Timestamp,
     data: Box<[u8]>,
     /// One, or zero where the frame counts with another chunk.
     frames: u64,
@@ -107,10 +127,10 @@ pub struct Sctp {
 }
 
 impl Sctp {
-    /// A table that holds at most `limit` bytes.
-    pub fn new(limit: usize, hash_seed: u64) -> Self {
+    /// A table of so many directions of associations, that holds at most `limit` bytes.
+    pub fn new(flows: usize, limit: usize, hash_seed: u64) -> Self {
         Self {
-            seen: Aging::new(limits::SCTP_FLOWS, hash_seed),
+            seen: Aging::new(flows, hash_seed),
             lanes: HashMap::with_hasher(FixedState::with_seed(hash_seed)),
             order: VecDeque::new(),
             serial: 0,
@@ -128,6 +148,11 @@ impl Sctp {
     /// SIP messages that came out.
     pub fn messages(&self) -> u64 {
         self.messages
+    }
+
+    /// Directions of associations that were forgotten for want of room.
+    pub fn evicted(&self) -> u64 {
+        self.seen.evicted()
     }
 
     /// When the oldest chunk expires.
@@ -148,7 +173,7 @@ impl Sctp {
     ) -> Result<Taken, Reason> {
         // Its messages may be of several calls: once for all of them.
         let mut held: Option<Vec<Held>> = None;
-        let flow = Flow { source: packet.source, destination: packet.destination, tag: packet.tag };
+        let flow = Flow::of(packet);
         let mut outcome = Err(Reason::SctpEmpty);
         let mut rest = packet.chunks;
         let mut kept = None;
@@ -220,7 +245,8 @@ impl Sctp {
     /// Keeps a chunk. When its message is whole with it: see [`Whole`].
     fn keep(&mut self, chunk: &Chunk<'_>, raw: &Raw<'_>, tally: &mut Tally) -> Result<Option<Whole>, Reason> {
         let Chunk { number, begins, ends, .. } = *chunk;
-        let piece = Piece { number, begins, ends, data: chunk.data.into(), frames: 0, held: raw.joined.to_vec() };
+        let (data, held) = (chunk.data.into(), raw.joined.to_vec());
+        let piece = Piece { number, begins, ends, came: raw.now, data, frames: 0, held };
         let cost = piece.cost();
         if cost > self.limit {
             return Err(Reason::SctpLimit);
@@ -272,12 +298,27 @@ impl Sctp {
         }
     }
 
-    /// Takes out what has waited for too long.
+    /// Takes out the chunks that have waited for too long; those that came after them in the same stream wait on.
     pub fn expire(&mut self, now: Timestamp, tally: &mut Tally) {
         while self.deadline().is_some_and(|deadline| deadline <= now)
             && let Some((_, serial, lane)) = self.order.pop_front()
         {
-            self.remove(serial, &lane, Reason::SctpExpired, tally);
+            let Some((_, pieces)) = self.lanes.get_mut(&lane).filter(|(current, _)| *current == serial) else {
+                continue;
+            };
+            let bytes = &mut self.bytes;
+            pieces.retain(|piece| {
+                let waits = piece.came.after(limits::SCTP_AGE) > now;
+                if !waits {
+                    *bytes = bytes.saturating_sub(piece.cost());
+                    tally.drop(Reason::SctpExpired, piece.frames);
+                }
+                waits
+            });
+            match pieces.iter().map(|piece| piece.came).min() {
+                Some(oldest) => self.order.push_back((oldest, serial, lane)),
+                None => drop(self.lanes.remove(&lane)),
+            }
         }
     }
 

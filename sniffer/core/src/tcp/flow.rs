@@ -23,8 +23,6 @@ pub struct Flow {
     pieces: Vec<Piece>,
     /// Bytes of the pieces.
     piece_bytes: usize,
-    /// When the hole before the first piece opened.
-    hole_since: Timestamp,
     last: Timestamp,
     /// The sequence number of FIN.
     end: Option<u32>,
@@ -46,6 +44,7 @@ struct Piece {
     sequence: u32,
     bytes: Box<[u8]>,
     missing: usize,
+    came: Timestamp,
     /// Its frame, where it is held.
     held: Vec<Held>,
 }
@@ -109,7 +108,6 @@ impl Flow {
             next,
             pieces: Vec::new(),
             piece_bytes: 0,
-            hole_since: now,
             last: now,
             end: None,
             undecided: 0,
@@ -141,9 +139,9 @@ impl Flow {
         std::mem::take(&mut self.given_up)
     }
 
-    /// When the hole before the first piece opened, if there is one.
+    /// When it was first seen that there is a hole before the first piece, if there is one: all pieces lie behind it.
     pub fn hole_since(&self) -> Option<Timestamp> {
-        (!self.pieces.is_empty()).then_some(self.hole_since)
+        self.pieces.iter().map(|piece| piece.came).min()
     }
 
     /// All bytes up to FIN came.
@@ -214,11 +212,9 @@ impl Flow {
         if self.pieces.iter().any(covers) {
             return Outcome::of(Err(Reason::TcpRepeated));
         }
-        if self.pieces.is_empty() {
-            self.hole_since = raw.now;
-        }
         let held = raw.hold(segment.payload, 0);
-        let piece = Piece { sequence, bytes: segment.payload.into(), missing: segment.missing, held };
+        let bytes = segment.payload.into();
+        let piece = Piece { sequence, bytes, missing: segment.missing, came: raw.now, held };
         self.piece_bytes = self.piece_bytes.saturating_add(piece.cost());
         tally.wait();
         let place = self.pieces.partition_point(|other| distance(other.sequence, sequence) >= 0);

@@ -37,6 +37,7 @@ enum Other {
 pub struct Tcp {
     flows: Aging<Key, Flow>,
     others: Aging<Key, Other>,
+    most_flows: usize,
     /// Flows that keep bytes, by when they began to, oldest first.
     queue: VecDeque<(Timestamp, u64, Key)>,
     ticket: u64,
@@ -52,11 +53,12 @@ pub struct Tcp {
 const SIP_PORTS: [u16; 4] = [5060, 5061, 5080, 5090];
 
 impl Tcp {
-    /// A table that holds at most `limit` bytes.
-    pub fn new(limit: usize, hash_seed: u64) -> Self {
+    /// A table of so many directions of SIP connections, that holds at most `limit` bytes.
+    pub fn new(flows: usize, limit: usize, hash_seed: u64) -> Self {
         Self {
-            flows: Aging::new(limits::TCP_SIP_FLOWS, hash_seed),
-            others: Aging::new(limits::TCP_OTHER_FLOWS, hash_seed),
+            flows: Aging::new(flows, hash_seed),
+            others: Aging::new(flows.saturating_mul(limits::TCP_OTHERS_FOR_EACH), hash_seed),
+            most_flows: flows,
             queue: VecDeque::new(),
             ticket: 0,
             bytes: 0,
@@ -85,6 +87,11 @@ impl Tcp {
     /// Frames that were held and given up before their message was whole.
     pub fn given_up(&self) -> u64 {
         self.given_up
+    }
+
+    /// Directions that may have carried SIP and were forgotten for want of room.
+    pub fn evicted(&self) -> u64 {
+        self.flows.evicted()
     }
 
     /// When the oldest flow that keeps bytes is to be looked at.
@@ -117,18 +124,8 @@ impl Tcp {
             self.begin(key, sequence, tally, out);
         }
         let has_data = !segment.payload.is_empty() || segment.missing > 0;
-        if let Some(flow) = self.flows.get_mut(&key) {
-            let before = flow.bytes();
-            let messages = &mut self.messages;
-            let outcome = flow.segment(segment, sequence, raw, tally, &mut |datagram| {
-                *messages = messages.saturating_add(1);
-                out(datagram)
-            });
-            self.bytes = self.bytes.saturating_sub(before).saturating_add(flow.bytes());
-            self.holes = self.holes.saturating_add(flow.take_holes());
-            self.given_up = self.given_up.saturating_add(flow.take_given_up());
-            self.after(key, outcome.is_other, now, tally, out);
-            return outcome.frame;
+        if self.flows.get_mut(&key).is_some() {
+            return self.follow(key, segment, sequence, raw, tally, out);
         }
         if !has_data {
             return Err(Reason::TcpEmpty);
@@ -155,7 +152,31 @@ impl Tcp {
         }
         self.others.remove(&key);
         self.insert(key, Flow::new(segment, next, from_the_start, now), tally);
-        self.segment(&Segment { syn: false, sequence, ..*segment }, raw, tally, out)
+        self.follow(key, segment, sequence, raw, tally, out)
+    }
+
+    /// Gives a segment to its flow. That one has just begun is no use of it.
+    fn follow(
+        &mut self,
+        key: Key,
+        segment: &Segment<'_>,
+        sequence: u32,
+        raw: &Raw<'_>,
+        tally: &mut Tally,
+        out: &mut impl FnMut(&Datagram<'_>) -> Result<Taken, Reason>,
+    ) -> Result<Taken, Reason> {
+        let Some(flow) = self.flows.peek_mut(&key) else { return Err(Reason::TcpLimit) };
+        let before = flow.bytes();
+        let messages = &mut self.messages;
+        let outcome = flow.segment(segment, sequence, raw, tally, &mut |datagram| {
+            *messages = messages.saturating_add(1);
+            out(datagram)
+        });
+        self.bytes = self.bytes.saturating_sub(before).saturating_add(flow.bytes());
+        self.holes = self.holes.saturating_add(flow.take_holes());
+        self.given_up = self.given_up.saturating_add(flow.take_given_up());
+        self.after(key, outcome.is_other, raw.now, tally, out);
+        outcome.frame
     }
 
     fn insert(&mut self, key: Key, flow: Flow, tally: &mut Tally) {
@@ -221,7 +242,7 @@ impl Tcp {
             self.others.insert(key, Other::NotSip, |_| ());
             return;
         }
-        let Some(flow) = self.flows.get_mut(&key) else { return };
+        let Some(flow) = self.flows.peek_mut(&key) else { return };
         if flow.has_ended() {
             self.end(&key, tally, out);
             return;
@@ -243,9 +264,9 @@ impl Tcp {
 
     /// Entries of the queue whose flow keeps nothing any more go when they are more than there can be flows.
     fn compact(&mut self) {
-        if self.queue.len() > limits::TCP_SIP_FLOWS.saturating_mul(2) {
+        if self.queue.len() > self.most_flows.saturating_mul(2) {
             let flows = &mut self.flows;
-            self.queue.retain(|(_, ticket, key)| flows.get_mut(key).is_some_and(|flow| flow.ticket == Some(*ticket)));
+            self.queue.retain(|(_, ticket, key)| flows.peek_mut(key).is_some_and(|flow| flow.ticket == Some(*ticket)));
         }
     }
 
@@ -256,7 +277,7 @@ impl Tcp {
         tally: &mut Tally,
         out: &mut impl FnMut(&Datagram<'_>) -> Result<Taken, Reason>,
     ) {
-        let Some(flow) = self.flows.get_mut(key).filter(|flow| flow.ticket == Some(ticket)) else { return };
+        let Some(flow) = self.flows.peek_mut(key).filter(|flow| flow.ticket == Some(ticket)) else { return };
         let before = flow.bytes();
         let messages = &mut self.messages;
         flow.give_up(tally, &mut |datagram| {
@@ -279,7 +300,7 @@ impl Tcp {
         while self.deadline().is_some_and(|deadline| deadline <= now)
             && let Some((_, ticket, key)) = self.queue.pop_front()
         {
-            let Some(flow) = self.flows.get_mut(&key).filter(|flow| flow.ticket == Some(ticket)) else { continue };
+            let Some(flow) = self.flows.peek_mut(&key).filter(|flow| flow.ticket == Some(ticket)) else { continue };
             let before = flow.bytes();
             let mut is_other = false;
             if flow.hole_since().is_some_and(|since| since.after(limits::TCP_HOLE_AGE) <= now) {
@@ -301,7 +322,7 @@ impl Tcp {
     /// Gives up everything that waits, in the order in which it began to: there will be no more frames.
     pub fn finish(&mut self, tally: &mut Tally, out: &mut impl FnMut(&Datagram<'_>) -> Result<Taken, Reason>) {
         while let Some((_, ticket, key)) = self.queue.pop_front() {
-            if self.flows.get_mut(&key).is_some_and(|flow| flow.ticket == Some(ticket)) {
+            if self.flows.peek_mut(&key).is_some_and(|flow| flow.ticket == Some(ticket)) {
                 self.end(&key, tally, out);
             }
         }

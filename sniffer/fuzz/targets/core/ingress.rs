@@ -23,7 +23,13 @@ const MEMORY: usize = 24 * 1024;
 pub fn ingress(data: &[u8]) {
     let mut input = Input::new(data);
     let kinds = input.byte() % 4;
-    let mut ingress = Ingress::new(Settings { memory_bytes: MEMORY, hash_seed: 3, holds_frames: false });
+    let mut ingress = Ingress::new(Settings {
+        memory_bytes: MEMORY,
+        hash_seed: 3,
+        tcp_flows: 20,
+        sctp_flows: 4,
+        holds_frames: false,
+    });
     let (mut now, mut frames, mut delivered, mut dropped) = (BEGIN, 0_u64, 0_u64, Dropped::default());
     while !input.is_empty() && frames < 2000 {
         now = now.saturating_add(input.step());

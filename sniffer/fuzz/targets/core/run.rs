@@ -40,6 +40,8 @@ pub fn small() -> Settings {
         streams: 40,
         pending: 10,
         reassembly_bytes: 64 * 1024,
+        tcp_flows: 8,
+        sctp_flows: 2,
     };
     settings
 }

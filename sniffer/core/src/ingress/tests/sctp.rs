@@ -110,7 +110,7 @@ fn chunks_whose_message_stays_incomplete_expire_and_a_flood_is_bounded() {
     assert_eq!(scene.packet(&frame(&data(4, 2, &message(3, 300)[..200]))), Ok(Taken::Waiting));
     scene.wait(30);
     assert_eq!(scene.lost(Reason::SctpExpired), 1);
-    let mut scene = Scene::with(Settings { memory_bytes: 80_000, hash_seed: 1, holds_frames: false });
+    let mut scene = Scene::with(Settings { memory_bytes: 80_000, hash_seed: 1, ..Settings::default() });
     for n in 0..2000_u32 {
         let port = 1024 + u16::try_from(n).unwrap();
         let chunk = data(n, 2, &message(3, 300)[..200]);
@@ -118,5 +118,46 @@ fn chunks_whose_message_stays_incomplete_expire_and_a_flood_is_bounded() {
         assert!(scene.ingress.bytes() <= 20_000);
     }
     assert!(scene.lost(Reason::SctpLimit) > 1900);
+    scene.finish();
+}
+
+/// Between two hosts of two addresses each: a packet with a random tag over one of the two paths.
+fn over(path: u8, tag: u32, chunks: &[u8]) -> Vec<u8> {
+    let mut bytes = packet(5060, 5060, chunks);
+    bytes[4..8].copy_from_slice(&tag.to_be_bytes());
+    let mut frame = ipv4(132, 0, 0, &bytes);
+    (frame[14], frame[18]) = (path, path);
+    frame
+}
+
+#[test]
+fn a_message_whose_chunks_take_both_paths_of_an_association_comes_out_once() {
+    let long = message(3, 300);
+    let mut scene = Scene::new();
+    assert_eq!(scene.packet(&over(2, 0x7a0b_1c2d, &data(10, 2, &long[..200]))), Ok(Taken::Waiting));
+    assert_eq!(scene.packet(&over(3, 0x7a0b_1c2d, &data(11, 1, &long[200..]))), Ok(Taken::Delivered));
+    assert_eq!(scene.payloads(), [long.as_slice()]);
+    assert_eq!(scene.packet(&over(3, 0x7a0b_1c2d, &data(10, 2, &long[..200]))), Err(Reason::SctpRepeated));
+    // A tag that is not random says nothing: these are two associations.
+    for path in [2, 3] {
+        assert_eq!(scene.packet(&over(path, 1, &data(20, 3, &message(4, 50)))), Ok(Taken::Delivered));
+    }
+    assert_eq!(scene.out.len(), 3);
+    scene.finish();
+}
+
+#[test]
+fn a_chunk_that_is_left_over_goes_alone_and_not_with_the_message_that_is_coming() {
+    let (lost, whole) = (message(1, 300), message(2, 300));
+    let mut scene = Scene::new();
+    assert_eq!(scene.packet(&frame(&data(1, 2, &lost[..200]))), Ok(Taken::Waiting));
+    scene.wait(29);
+    assert_eq!(scene.packet(&frame(&data(5, 2, &whole[..200]))), Ok(Taken::Waiting));
+    scene.wait(1);
+    assert_eq!((scene.lost(Reason::SctpExpired), scene.ingress.tally().waiting), (1, 1));
+    assert_eq!(scene.packet(&frame(&data(6, 1, &whole[200..]))), Ok(Taken::Delivered));
+    assert_eq!(scene.payloads(), [whole.as_slice()]);
+    scene.wait(60);
+    assert_eq!((scene.ingress.bytes(), scene.lost(Reason::SctpExpired)), (0, 1));
     scene.finish();
 }
