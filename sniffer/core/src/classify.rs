@@ -93,6 +93,10 @@ fn other(datagram: &Datagram<'_>) -> Result<Class, Reason> {
     if is_turn_channel(payload) {
         return Err(Reason::TurnChannel);
     }
+    // RFC 3320, section 7: no text in UTF-8 begins like a SigComp message.
+    if on_sip_port && first >= 0xf8 {
+        return Err(Reason::SigComp);
+    }
     if on_sip_port {
         return Err(Reason::SipStartLine);
     }
@@ -149,6 +153,8 @@ mod tests {
         assert_eq!(class(b"NOTHING AT ALL\r\n", 5060), Err(Reason::SipStartLine));
         assert_eq!(class(b"NOTHING AT ALL\r\n", 53), Err(Reason::NotVoip));
         assert_eq!(class(&[], 4000), Err(Reason::Empty));
+        assert_eq!(class(&[0xf9, 1, 2, 3, 4, 5], 5060), Err(Reason::SigComp));
+        assert_eq!(class(&[0xf9, 1, 2, 3, 4, 5], 4000), Err(Reason::NotVoip));
     }
 
     #[test]

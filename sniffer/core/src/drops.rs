@@ -109,6 +109,8 @@ reasons! {
     FragmentLimit fragment_limit Decode,
     /// TCP that does not carry SIP.
     Tcp tcp Decode,
+    /// RTP over TCP (RFC 4571): it is told apart and not measured, as TCP hides what the network does to it.
+    RtpOverTcp rtp_over_tcp Decode,
     /// The header of a TCP segment contradicts itself.
     TcpHeader tcp_header Decode,
     /// A TCP segment without data: handshake, acknowledgement, end.
@@ -143,12 +145,14 @@ reasons! {
     Dtls dtls Classify,
     /// Keys for SRTP by ZRTP (RFC 6189).
     Zrtp zrtp Classify,
-    /// Data in a TURN channel (RFC 8656): what a relay carries is not looked at.
+    /// Data in a TURN channel (RFC 8656) that are no media.
     TurnChannel turn_channel Classify,
     /// Another protocol of telephony: IAX2, MGCP, Megaco, H.225 RAS.
     OtherVoip other_voip Classify,
     /// Another protocol.
     NotVoip not_voip Classify,
+    /// SIP that is compressed (SigComp, RFC 3320): it cannot be read.
+    SigComp sig_comp Classify,
     /// On a SIP port, and not a SIP start line.
     SipStartLine sip_start_line Parse,
     /// More header lines than allowed, or a longer one.

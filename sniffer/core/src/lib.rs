@@ -26,4 +26,5 @@ pub mod sip;
 mod slab;
 mod tcp;
 pub mod time;
+pub mod turn;
 pub mod udptl;

@@ -200,6 +200,13 @@ pub fn is_sdp(content_type: Option<&[u8]>, body: &[u8]) -> bool {
     }
 }
 
+/// Says whether a body has further ICE candidates of media that SDP has described (RFC 8840, section 9).
+#[must_use]
+pub fn is_ice_fragment(content_type: Option<&[u8]>) -> bool {
+    let kind = content_type.and_then(|value| value.split(|&byte| byte == b';').next()).unwrap_or_default();
+    kind.trim_ascii().eq_ignore_ascii_case(b"application/trickle-ice-sdpfrag")
+}
+
 /// Reads the media descriptions that announce a place for RTP or fax over UDP: see [`announced`].
 #[must_use]
 pub fn parse(body: &[u8]) -> Vec<Media> {
@@ -207,11 +214,16 @@ pub fn parse(body: &[u8]) -> Vec<Media> {
 }
 
 /// Of all descriptions those that announce a place for RTP or fax over UDP: not refused (port 0), and with an address of
-/// their own or an ICE candidate that can be sent to.
+/// their own or an ICE candidate that can be sent to. Addresses are as packets have them: IPv4 in the form of IPv6 (RFC
+/// 4291, section 2.5.5.2) is IPv4.
 #[must_use]
 pub fn announced(mut media: Vec<Media>) -> Vec<Media> {
-    media.retain(|one| {
+    media.retain_mut(|one| {
         let over_udp = matches!(one.protocol, Protocol::Rtp | Protocol::Udptl);
+        let candidates = one.candidates.iter_mut().map(|candidate| &mut candidate.endpoint);
+        for endpoint in candidates.chain([&mut one.rtp, &mut one.rtcp]) {
+            endpoint.address = endpoint.address.to_canonical();
+        }
         over_udp && !one.is_refused() && one.endpoints(ice::RTP).next().is_some()
     });
     media

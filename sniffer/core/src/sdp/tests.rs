@@ -233,3 +233,10 @@ fn any_bytes_give_a_description_within_its_bounds() {
     }
     assert!(damaged > 1000);
 }
+
+#[test]
+fn an_ipv4_address_in_the_form_of_ipv6_is_announced_as_packets_have_it() {
+    let body = b"v=0\r\nc=IN IP6 ::ffff:192.0.2.1\r\nm=audio 4000 RTP/AVP 0\r\na=candidate:1 1 UDP 9 ::ffff:192.0.2.7 4002 typ host\r\n";
+    let places: Vec<String> = parse(body)[0].endpoints(1).map(|endpoint| endpoint.to_string()).collect();
+    assert_eq!(places, ["192.0.2.1:4000", "192.0.2.7:4002"]);
+}

@@ -7,10 +7,11 @@ use std::collections::VecDeque;
 
 use self::flow::Flow;
 use crate::{
+    bytes::u16_at,
     decode::{Datagram, Endpoint, Segment},
     drops::{Reason, Taken, Tally},
     ingress::{Raw, aging::Aging},
-    limits, sip,
+    limits, rtp, sip,
     time::Timestamp,
 };
 
@@ -141,14 +142,14 @@ impl Tcp {
                 return Err(Reason::TcpRepeated);
             }
             Some(Other::NotSip | Other::Ended(_)) if sip::looks_like_sip(segment.payload) => (sequence, false),
-            Some(Other::NotSip | Other::Ended(_)) => return Err(Reason::Tcp),
+            Some(Other::NotSip | Other::Ended(_)) => return Err(other(segment.payload)),
             Some(Other::Begun(_)) | None => (sequence, false),
         };
         // What overtook the beginning says nothing.
         let is_beginning = from_the_start && next == sequence;
         if (is_beginning || !from_the_start) && !may_be_sip(segment, is_beginning) {
             self.others.insert(key, Other::NotSip, |_| ());
-            return Err(Reason::Tcp);
+            return Err(other(segment.payload));
         }
         self.others.remove(&key);
         self.insert(key, Flow::new(segment, next, from_the_start, now), tally);
@@ -329,6 +330,23 @@ impl Tcp {
         // The others keep no bytes, so that nothing comes out; a frame may still wait for what its flow is taken for.
         self.flows.values_mut().for_each(|flow| flow.settle(tally));
     }
+}
+
+/// Why a segment that is not SIP goes no further. RTP has its length in two bytes before it (RFC 4571), and packets follow
+/// each other closely: a segment is that which is full of them, the last perhaps cut.
+fn other(payload: &[u8]) -> Reason {
+    let mut rest = payload;
+    while let Some(length) = u16_at(rest, 0).map(usize::from) {
+        let packet = rest.get(2..).unwrap_or_default();
+        if length < 8 || !rtp::has_version_2(packet) {
+            return Reason::Tcp;
+        }
+        rest = packet.get(length..).unwrap_or_default();
+        if rest.is_empty() {
+            return if packet.len() >= 8 { Reason::RtpOverTcp } else { Reason::Tcp };
+        }
+    }
+    if payload.len() > 8 { Reason::RtpOverTcp } else { Reason::Tcp }
 }
 
 /// Says whether a direction is worth a framer. SIP and WebSocket begin with a token or a line break; one whose beginning

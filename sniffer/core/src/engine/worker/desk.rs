@@ -9,6 +9,7 @@ use crate::{
     limits, rtp,
     sip::{self, Message},
     time::Timestamp,
+    turn,
 };
 
 /// See the module's text.
@@ -86,11 +87,10 @@ impl Desk {
         frame: &[u8],
         sip: &mut impl FnMut(Timestamp, &Datagram<'_>, &Message<'_>) -> Result<Option<Whose>, Reason>,
     ) -> Result<Taken, Reason> {
-        let class = classify(datagram).inspect_err(|_| {
-            if let Some(encryption) = rtp::key_exchange(datagram.payload) {
-                self.media.keys(datagram, encryption);
-            }
-        })?;
+        let class = match classify(datagram) {
+            Ok(class) => class,
+            Err(reason) => return self.other(datagram, frame, reason, sip),
+        };
         match class {
             Class::Rtp => {
                 let header = rtp::parse(datagram.payload).ok_or(Reason::RtpHeader)?;
@@ -118,6 +118,26 @@ impl Desk {
                 Ok(self.use_packet(FrameKind::Fax, used, datagram.frames))
             }
         }
+    }
+
+    /// What is neither SIP nor media may have to do with media: keys for it, or media on its way to a TURN server.
+    #[cold]
+    fn other(
+        &mut self,
+        datagram: &Datagram<'_>,
+        frame: &[u8],
+        reason: Reason,
+        sip: &mut impl FnMut(Timestamp, &Datagram<'_>, &Message<'_>) -> Result<Option<Whose>, Reason>,
+    ) -> Result<Taken, Reason> {
+        if let Some(encryption) = rtp::key_exchange(datagram.payload) {
+            self.media.keys(datagram, encryption);
+        }
+        if matches!(reason, Reason::TurnChannel | Reason::Stun)
+            && let Some(relayed) = turn::relayed(datagram.payload).filter(|relayed| rtp::has_version_2(relayed))
+        {
+            return self.datagram(&Datagram { payload: relayed, ..*datagram }, frame, sip);
+        }
+        Err(reason)
     }
 
     /// Adds what is counted here.

@@ -320,3 +320,18 @@ Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-WebSocket-Protocol: si
     assert_eq!(scene.out, [whole.clone(), whole]);
     scene.finish();
 }
+
+#[test]
+fn rtp_over_tcp_is_told_apart() {
+    let mut scene = Scene::new();
+    let to = |sequence, flags, bytes: &[u8]| ipv4(6, 0, 0, &segment(40_000, 50_000, sequence, flags, bytes));
+    let packet = |n: u8| [&[0, 172, 0x80, 0, 0, n, 0, 0, 0, n, 0, 0, 0, 9][..], &[0x55; 160]].concat();
+    assert!(scene.packet(&to(0, SYN, b"")).is_err());
+    let two = [packet(1), packet(2)].concat();
+    assert_eq!(scene.packet(&to(1, DATA, &two)), Err(Reason::RtpOverTcp));
+    assert_eq!(scene.packet(&to(1 + length(&two), DATA, &packet(3)[..100])), Err(Reason::RtpOverTcp));
+    for bytes in [&[0, 172, 0x40, 0, 0, 1, 0, 0, 0, 1][..], &[0, 4, 0x80, 0, 0, 1], &[0x16, 3, 1, 0, 4, 1]] {
+        assert_eq!(scene.packet(&to(5000, DATA, bytes)), Err(Reason::Tcp), "{bytes:?}");
+    }
+    scene.finish();
+}

@@ -305,5 +305,5 @@ fn addresses_of_both_families_are_read_wherever_they_stand() {
     };
     assert_eq!(media("ipv6-in-sdp"), ["[2001:db8::20]:6000", "[2001:db8::20]:6024"]);
     assert_eq!(media("mult-ip-in-sdp"), ["192.0.2.1:22334", "[2001:db8::1]:6024"]);
-    assert_eq!(media("ipv4-mapped-ipv6"), ["[::ffff:192.0.2.2]:6000", "[::ffff:192.0.2.2]:6024"]);
+    assert_eq!(media("ipv4-mapped-ipv6"), ["192.0.2.2:6000", "192.0.2.2:6024"]);
 }
