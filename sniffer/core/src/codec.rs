@@ -121,6 +121,10 @@ pub fn media(name: &str) -> Media {
         ("rtx", Media::Video),
         ("ulpfec", Media::Video),
         ("flexfec-03", Media::Video),
+        ("MP4V-ES", Media::Video),
+        ("theora", Media::Video),
+        ("MP1S", Media::Video),
+        ("MP2P", Media::Video),
     ];
     TABLE.iter().find(|row| row.0.eq_ignore_ascii_case(name)).map_or(Media::Audio, |row| row.1)
 }

@@ -17,7 +17,7 @@ pub use self::{
         ContactRecord, ExchangeRecord, MethodRecord, OtherRecord, RecordKind, RegistrationDetails, SubscriptionRecord,
         SubscriptionState,
     },
-    stream::{Encryption, RtcpRecord, SlotRecord, StreamRecord, VoipRecord},
+    stream::{Encryption, MediaKind, RtcpRecord, SlotRecord, StreamRecord, VoipRecord},
 };
 use crate::time::Timestamp;
 

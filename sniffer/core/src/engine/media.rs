@@ -197,11 +197,12 @@ impl Media {
         if let (Some(receiver), Some(sender)) = (to, from)
             && receiver.call != sender.call
         {
-            // Of the legs of one call past a back-to-back user agent both announce both ends, and each may have one: the
-            // streams of both directions belong to the first leg.
+            // Of the legs of one call past a back-to-back user agent both announce both ends, and each may have one. The
+            // last leg knows both ends first, so that the streams of both directions are its; and of two calls that used
+            // the same ports one after the other, the last is the one that talks.
             let knows = |call, endpoint| self.calls.get(call).is_some_and(|known| known.announces(endpoint));
             let (by_receiver, by_sender) = (knows(receiver.call, &key.source), knows(sender.call, &key.destination));
-            if by_sender && (!by_receiver || sender.call < receiver.call) {
+            if by_sender && (!by_receiver || sender.call > receiver.call) {
                 to = None;
             } else if by_receiver {
                 from = None;
@@ -344,7 +345,7 @@ pub(super) struct MediaSizes {
 /// How a payload type is timed, by the call's SDP or by RFC 3551.
 fn timing(calls: &Calls, owner: Owner, payload_type: u8, destination: Endpoint) -> Option<Timing> {
     match owner {
-        Owner::Call(Owned { call, .. }) => calls.get(call)?.codec(payload_type, destination).map(Timing::of),
+        Owner::Call(Owned { call, .. }) => calls.get(call)?.timing(payload_type, destination),
         Owner::Nobody(_) => codec::static_type(payload_type).map(Timing::of),
     }
 }

@@ -235,7 +235,7 @@ fn direction_quality(streams: &[StreamRecord], direction: Direction) -> Option<D
     let has_sound = quality::call::audio(streams, direction).next().is_some();
     let mine = || {
         let ours = streams.iter().filter(move |stream| stream.direction == Some(direction));
-        ours.filter(move |stream| !has_sound || !quality::call::is_video(stream))
+        ours.filter(move |stream| !has_sound || quality::call::may_be_speech(stream))
     };
     let main = mine().reduce(|best, next| if next.packets > best.packets { next } else { best })?;
     let largest = mine().filter_map(|stream| stream.jitter_ms_max).reduce(f64::max);

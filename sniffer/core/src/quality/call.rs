@@ -5,7 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use crate::{
     bytes::{float, round4},
     codec, limits,
-    record::{CallRecord, Direction, RtcpRecord, SidesSeen, StreamRecord, VoipRecord},
+    record::{CallRecord, Direction, MediaKind, RtcpRecord, SidesSeen, StreamRecord, VoipRecord},
     rtcp::{
         session::{Session, Source, Way},
         xr::VoipMetrics,
@@ -59,12 +59,16 @@ fn milliseconds(from: Timestamp, to: Timestamp) -> f64 {
 
 /// The streams of a direction that may carry speech.
 pub(crate) fn audio(streams: &[StreamRecord], direction: Direction) -> impl Iterator<Item = &StreamRecord> {
-    streams.iter().filter(move |stream| stream.direction == Some(direction) && !is_video(stream))
+    streams.iter().filter(move |stream| stream.direction == Some(direction) && may_be_speech(stream))
 }
 
-/// Says whether a stream's codec is one of video.
-pub(crate) fn is_video(stream: &StreamRecord) -> bool {
-    stream.codec.as_deref().is_some_and(|name| codec::media(name) == codec::Media::Video)
+/// Says whether a stream may carry speech: by its m= line, and by its codec where no SDP says what it is for.
+pub(crate) fn may_be_speech(stream: &StreamRecord) -> bool {
+    let is_video = || stream.codec.as_deref().is_some_and(|name| codec::media(name) == codec::Media::Video);
+    match stream.media {
+        Some(MediaKind::Video | MediaKind::Text | MediaKind::Other) => false,
+        Some(MediaKind::Audio) | None => !is_video(),
+    }
 }
 
 /// From the answer to the first packet of the direction that came last; none while one has not come.

@@ -52,7 +52,7 @@ pub fn fill(record: &mut StreamRecord, stream: &Stream, codec: Option<(&str, u32
     record.dscp_changed = counts.dscp_changed;
     fill_timing(record, stream);
     fill_pattern(record, sequence, &pattern);
-    let is_video = codec.is_some_and(|codec| codec::media(codec.0) == Media::Video);
+    let is_video = stream.main_type().and_then(|main| main.timing()).is_some_and(|main| main.media == Media::Video);
     if !is_video {
         fill_buffers(record, stream);
     }

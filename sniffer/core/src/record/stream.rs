@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Direction;
-use crate::{codec::Scale, time::Timestamp};
+use crate::{codec::Scale, sdp, time::Timestamp};
 
 /// An RTP stream and its quality as seen at the capture point.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -120,6 +120,8 @@ pub struct StreamRecord {
     pub dscp_changed: bool,
     /// How the media is encrypted, as far as SDP or the key exchange tell; null for none known.
     pub encryption: Option<Encryption>,
+    /// What it is for, as SDP says it; null where no SDP does.
+    pub media: Option<MediaKind>,
     /// From the call's answer to the first packet; zero for early media.
     pub silence_at_start_ms: Option<f64>,
     /// Mean round trip between the two ends by RTCP, in milliseconds: both halves as seen from here, added.
@@ -134,6 +136,31 @@ pub struct StreamRecord {
     pub direction: Option<Direction>,
     /// The call it belongs to; null for RTP without signalling.
     pub call_id: Option<String>,
+}
+
+/// What a stream is for, by the m= line of SDP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MediaKind {
+    /// Voice, with its comfort noise and events.
+    Audio,
+    /// Pictures, and what repairs them.
+    Video,
+    /// Real-time text (RFC 4103).
+    Text,
+    /// Anything else: control of cameras or of the floor.
+    Other,
+}
+
+impl From<sdp::Kind> for MediaKind {
+    fn from(kind: sdp::Kind) -> Self {
+        match kind {
+            sdp::Kind::Audio => Self::Audio,
+            sdp::Kind::Video => Self::Video,
+            sdp::Kind::Text => Self::Text,
+            sdp::Kind::Image | sdp::Kind::Application | sdp::Kind::Other => Self::Other,
+        }
+    }
 }
 
 /// How media is encrypted.

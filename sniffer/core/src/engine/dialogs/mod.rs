@@ -3,6 +3,7 @@
 mod calls;
 mod links;
 mod media;
+mod places;
 mod properties;
 mod registrations;
 mod sessions;

@@ -6,7 +6,7 @@ use super::{Collected, FREE, Media, Output, places::CallMedia};
 use crate::{
     codec,
     engine::{CallSerial, StreamSerial, report::stream_record},
-    record::StreamRecord,
+    record::{MediaKind, StreamRecord},
     rtp::stream::Stream,
     slab::Id,
     time::Timestamp,
@@ -74,9 +74,11 @@ impl Media {
         let streams = known.streams().filter_map(|(id, direction)| {
             let stream = &self.streams.get(id)?.stream;
             let key = stream.key();
-            let codec = stream.main_type().and_then(|main| known.codec(main.number(), key.destination));
+            let main = stream.main_type().map(|main| main.number());
+            let codec = main.and_then(|main| known.codec(main, key.destination));
             let mut record = stream_record(stream, codec, Some(direction));
             record.encryption = known.encryption(key.source, key.destination);
+            record.media = known.kind(main, key.source, key.destination).map(MediaKind::from);
             Some(record)
         });
         Collected { streams: streams.collect(), refused: known.refused.into(), rtcp: known.rtcp.clone() }

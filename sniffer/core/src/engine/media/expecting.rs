@@ -1,9 +1,9 @@
 //! What signalling says of media: where to expect it, and what has come already.
 
+use std::net::IpAddr;
+
 use super::{Expect, Expectation, Learnt, Media, Nobody, Output, Owned, Owner, Rank};
-use crate::{
-    decode::Endpoint, limits, record::Direction, rtp::stream::Timing, sdp::Media as Announcement, time::Timestamp,
-};
+use crate::{decode::Endpoint, limits, record::Direction, sdp::Media as Announcement, time::Timestamp};
 
 impl Media {
     /// Takes note of a place from which a side of a call sends. What it announces itself goes before.
@@ -22,9 +22,9 @@ impl Media {
     /// Expects the media that one side of a call announced, and adopts what has come already.
     pub fn expect(&mut self, now: Timestamp, expect: Expect) {
         self.now = now;
-        let Expect { call, side, media, takes } = expect;
+        let Expect { call, side, media, takes, behind } = expect;
         let (announced, fax) = (media.rtp, media.is_fax());
-        let others = self.other_places(&media);
+        let others = self.other_places(&media, behind);
         self.calls.announce(call, &media);
         if takes {
             let expectation = Expectation { call, side, rank: Rank::Announced, fax };
@@ -39,7 +39,7 @@ impl Media {
         for (id, _) in known.streams() {
             if let Some(tracked) = streams.get_mut(id) {
                 let destination = tracked.stream.key().destination;
-                tracked.stream.resolve(|payload_type| known.codec(payload_type, destination).map(Timing::of));
+                tracked.stream.resolve(|payload_type| known.timing(payload_type, destination));
             }
         }
     }
@@ -55,8 +55,8 @@ impl Media {
     }
 
     /// Where the media of an announcement may come or go besides the announced place: by ICE, under the other address of
-    /// a host behind a NAT; and its RTCP, where that is neither with the RTP nor at the next port.
-    fn other_places(&self, media: &Announcement) -> Vec<(Endpoint, Rank)> {
+    /// a host behind a NAT, be it set or seen; and its RTCP, where that is neither with the RTP nor at the next port.
+    fn other_places(&self, media: &Announcement, behind: Option<IpAddr>) -> Vec<(Endpoint, Rank)> {
         let aliases = |endpoint: Endpoint| {
             self.settings.nat_aliases.iter().filter_map(move |&(one, other)| match endpoint.address {
                 address if address == one => Some(Endpoint { address: other, ..endpoint }),
@@ -65,7 +65,9 @@ impl Media {
             })
         };
         let candidates = media.endpoints(1).filter(|&endpoint| endpoint != media.rtp);
-        let of_rtp = candidates.chain(media.endpoints(1).flat_map(aliases)).map(|place| (place, Rank::Candidate));
+        let seen = behind.map(|address| Endpoint { address, ..media.rtp });
+        let of_rtp = candidates.chain(media.endpoints(1).flat_map(aliases)).chain(seen);
+        let of_rtp = of_rtp.map(|place| (place, Rank::Candidate));
         let next = Endpoint { port: media.rtp.port.saturating_add(1), ..media.rtp };
         let of_rtcp = media.endpoints(2).filter(|&place| place != media.rtp && place != next);
         of_rtp.chain(of_rtcp.map(|place| (place, Rank::Rtcp))).collect()

@@ -1,5 +1,7 @@
 //! What media is told, what it tells, and what it counts.
 
+use std::net::IpAddr;
+
 use crate::{
     decode::Endpoint,
     drops::Taken,
@@ -21,6 +23,9 @@ pub struct Expect {
     pub media: Announcement,
     /// The endpoint belongs to this call. False: another call that is alive has it, and only the codecs are of use.
     pub takes: bool,
+    /// The address where the message was seen, when there is a NAT between that and the announced one: its media may be
+    /// seen there too.
+    pub behind: Option<IpAddr>,
 }
 
 /// A place from which a side of a call sends although it announced another: it is behind a NAT, or sends and receives on

@@ -1,6 +1,9 @@
 //! What media knows of a call: the places where its media is expected, what payload types mean there, and its streams.
 
-use std::sync::Arc;
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+};
 
 use foldhash::quality::FixedState;
 
@@ -13,7 +16,8 @@ use crate::{
     limits,
     record::{Direction, Encryption},
     rtcp::session::Session,
-    sdp::{Codec, CodecName, Media as Announcement},
+    rtp::stream::Timing,
+    sdp::{Codec, CodecName, Kind, Media as Announcement},
     slab::{Id, Places},
     time::Timestamp,
 };
@@ -46,6 +50,8 @@ pub(super) struct Expectation {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Coding {
     payload_type: u8,
+    /// What the m= line that names it is for.
+    kind: Kind,
     clock_rate: u32,
     name: CodecName,
 }
@@ -66,6 +72,8 @@ struct Claim {
 #[derive(Debug)]
 struct Announced {
     rtp: Endpoint,
+    /// What it is for; none where media of several kinds share it.
+    kind: Option<Kind>,
     encryption: Option<Encryption>,
     /// None when another call has the place.
     claim: Option<Claim>,
@@ -131,8 +139,20 @@ impl Calls {
         (self.calls.len(), self.expected.len())
     }
 
-    /// Whom media at an endpoint belongs to.
+    /// Whom media at an endpoint belongs to. What a NAT64 with the well-known prefix (RFC 6052, section 2.1) shows to its
+    /// IPv6 side was announced as IPv4.
     pub(super) fn expectation(&self, endpoint: &Endpoint) -> Option<Expectation> {
+        self.exact_expectation(endpoint).or_else(|| match endpoint.address {
+            IpAddr::V6(address) if address.segments().starts_with(&[0x64, 0xff9b, 0, 0, 0, 0]) => {
+                let [.., high, low] = address.segments();
+                let embedded = Ipv4Addr::from_bits((u32::from(high) << 16) | u32::from(low));
+                self.exact_expectation(&Endpoint { address: embedded.into(), ..*endpoint })
+            }
+            IpAddr::V4(_) | IpAddr::V6(_) => None,
+        })
+    }
+
+    fn exact_expectation(&self, endpoint: &Endpoint) -> Option<Expectation> {
         let claim =
             |place| self.calls.get(place).and_then(|call| call.claim(endpoint).map(|claim| (call.serial, claim)));
         let place = self.expected.find(self.hash(endpoint), |place| claim(place).is_some())?;
@@ -154,7 +174,7 @@ impl Calls {
         let others = others.map(heap_bytes).fold(0, usize::saturating_add);
         let before = known.announced.iter_mut().find(|one| one.rtp == media.rtp);
         let mut codings = before.as_ref().and_then(|one| one.codings.clone());
-        let wanted = added(codings.as_deref().unwrap_or_default(), &media.codecs);
+        let wanted = added(codings.as_deref().unwrap_or_default(), &media.codecs, media.kind);
         if heap_bytes(&wanted).saturating_add(others) <= limits::CALL_CODING_BYTES {
             codings = share(&mut self.lately, &mut self.oldest, wanted);
         } else {
@@ -163,12 +183,14 @@ impl Calls {
         if let Some(before) = before {
             before.codings = codings;
             before.encryption = encryption.or(before.encryption);
+            // A fax begins as a voice call: what a place is for later does not change what its streams were.
+            before.kind = before.kind.filter(|&kind| kind == media.kind || media.is_fax());
             return;
         }
         // Two sides, seldom more: room for exactly what is there.
         let mut all = std::mem::take(&mut known.announced).into_vec();
         all.reserve_exact(1);
-        all.push(Announced { rtp: media.rtp, encryption, claim: None, codings });
+        all.push(Announced { rtp: media.rtp, kind: Some(media.kind), encryption, claim: None, codings });
         known.announced = all.into_boxed_slice();
     }
 
@@ -184,7 +206,7 @@ impl Calls {
 
     /// Expects media of a call at a place that nobody has, and that the call did not announce; at most `most` of them.
     pub(super) fn expect_also(&mut self, endpoint: Endpoint, wanted: Expectation, most: usize) -> bool {
-        if self.expectation(&endpoint).is_some() {
+        if self.exact_expectation(&endpoint).is_some() {
             return false;
         }
         let Some(call) = self.get_mut(wanted.call) else { return false };
@@ -200,7 +222,7 @@ impl Calls {
 
     /// Lets nobody have an endpoint; who had it is given back.
     fn give_up(&mut self, endpoint: &Endpoint) -> Option<Expectation> {
-        let old = self.expectation(endpoint)?;
+        let old = self.exact_expectation(endpoint)?;
         if let Some(claim) = self.get_mut(old.call).and_then(|call| call.claim_mut(endpoint)) {
             *claim = None;
         }
@@ -308,6 +330,27 @@ impl CallMedia {
             .map(|coding| (coding.name.as_str(), coding.clock_rate))
             .or_else(|| codec::static_type(payload_type))
     }
+
+    /// How a payload type is timed in a stream. What is no sound has no jitter buffer, whatever its name.
+    pub(super) fn timing(&self, payload_type: u8, destination: Endpoint) -> Option<Timing> {
+        let timing = Timing::of(self.codec(payload_type, destination)?);
+        let is_sound = self.coded_kind(payload_type, destination).is_none_or(|kind| kind == Kind::Audio);
+        Some(if is_sound { timing } else { Timing { media: codec::Media::Video, silence_octets: 0, ..timing } })
+    }
+
+    /// What a stream is for, by the m= line that names its payload type, else by that of the place where it goes or from
+    /// where it comes.
+    pub(super) fn kind(&self, payload_type: Option<u8>, source: Endpoint, destination: Endpoint) -> Option<Kind> {
+        let coded = payload_type.and_then(|payload_type| self.coded_kind(payload_type, destination));
+        let at = |endpoint| self.announced.iter().find(|one| one.rtp == endpoint).and_then(|one| one.kind);
+        coded.or_else(|| at(destination)).or_else(|| at(source))
+    }
+
+    fn coded_kind(&self, payload_type: u8, destination: Endpoint) -> Option<Kind> {
+        let receiver = self.announced.iter().filter(|announced| announced.rtp == destination);
+        let mut codings = receiver.chain(&self.announced).filter_map(|one| one.codings.as_deref()).flatten();
+        codings.find(|coding| coding.payload_type == payload_type).map(|coding| coding.kind)
+    }
 }
 
 /// What codings take, when nobody shares them.
@@ -318,14 +361,15 @@ fn heap_bytes(codings: &[Coding]) -> usize {
 }
 
 /// Codings with those that another description names.
-fn added(codings: &[Coding], codecs: &[Codec]) -> Vec<Coding> {
+fn added(codings: &[Coding], codecs: &[Codec], kind: Kind) -> Vec<Coding> {
     let mut all = codings.to_vec();
     for Codec { payload_type, name, clock_rate, .. } in codecs {
-        let coding = || Coding { payload_type: *payload_type, clock_rate: *clock_rate, name: name.clone() };
+        let coding = || Coding { payload_type: *payload_type, kind, clock_rate: *clock_rate, name: name.clone() };
+        let is_usual = kind == Kind::Audio || codec::media(name.as_str()) == codec::Media::Video;
         let has_room = all.len() < limits::SDP_CODECS;
         match all.iter_mut().find(|old| old.payload_type == *payload_type) {
             Some(old) => *old = coding(),
-            None if codec::static_type(*payload_type) == Some((name.as_str(), *clock_rate)) => {}
+            None if is_usual && codec::static_type(*payload_type) == Some((name.as_str(), *clock_rate)) => {}
             None if has_room => all.push(coding()),
             None => {}
         }

@@ -1,6 +1,6 @@
 //! Calls: their messages, their media endpoints and their timers.
 
-use std::hash::BuildHasher;
+use std::{hash::BuildHasher, net::IpAddr};
 
 use super::{Action, Signalling, closed, timers::Timer};
 use crate::{
@@ -19,6 +19,17 @@ use crate::{
 
 fn wide(bytes: u32) -> usize {
     usize::try_from(bytes).unwrap_or(usize::MAX)
+}
+
+/// Says whether there is a NAT between the place that a message announces and the one where it was seen: one of the two
+/// addresses is private (RFC 1918, RFC 6598, RFC 4193) and the other is not. So it is with a phone behind a router, and with
+/// a server that announces its public address and is captured at its own.
+fn is_translated(announced: IpAddr, seen: IpAddr) -> bool {
+    let is_private = |address| match address {
+        IpAddr::V4(address) => address.is_private() || (address.to_bits() & 0xffc0_0000) == 0x6440_0000,
+        IpAddr::V6(address) => address.is_unique_local(),
+    };
+    announced.is_ipv4() == seen.is_ipv4() && is_private(announced) != is_private(seen) && !announced.is_unspecified()
 }
 
 impl Signalling {
@@ -46,12 +57,15 @@ impl Signalling {
         // What a refusal describes is what its sender could do (RFC 3261, section 21.4.26): no media goes there.
         let is_refusal = message.status().is_some_and(|status| status >= 300);
         let body = if noted.sight == Sight::Copy || is_refusal { None } else { message.sdp() };
-        let media = body.map(|body| sdp::describe(body).media).unwrap_or_default();
+        let mut media = body.map(|body| sdp::describe(body).media).unwrap_or_default();
         if noted.sight == Sight::New {
             call.described(message, &media, author, at.time);
         }
+        if media.is_empty() && sdp::is_ice_fragment(message.content_type) {
+            media = sdp::describe(message.body).media;
+        }
         self.link(id, message, at, noted.sight);
-        self.announce(id, author, sdp::announced(media));
+        self.announce(id, author, sdp::announced(media), at);
         self.schedule_call(id);
         self.charge(id);
         Some(serial)
@@ -101,7 +115,7 @@ impl Signalling {
     }
 
     /// Tells media what one side of a call announced.
-    fn announce(&mut self, id: Id, side: Side, announced: Vec<sdp::Media>) {
+    fn announce(&mut self, id: Id, side: Side, announced: Vec<sdp::Media>, at: &At) {
         for media in announced {
             let Some(call) = self.calls.get_mut(id) else { return };
             let serial = call.serial;
@@ -109,7 +123,8 @@ impl Signalling {
                 continue;
             }
             let takes = self.take_endpoint(media.rtp, serial);
-            self.actions.push_back(Action::Expect(Expect { call: serial, side, media, takes }));
+            let behind = Some(at.source.address).filter(|&seen| takes && is_translated(media.rtp.address, seen));
+            self.actions.push_back(Action::Expect(Expect { call: serial, side, media, takes, behind }));
         }
     }
 

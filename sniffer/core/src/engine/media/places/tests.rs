@@ -80,3 +80,34 @@ fn an_endpoint_has_one_call_and_a_call_that_ends_leaves_what_others_have() {
     assert!(calls.remove(other).is_some());
     assert_eq!((calls.sizes(), whose(&calls, 4000)), ((0, 0), None));
 }
+
+#[test]
+fn what_a_nat64_shows_of_an_ipv4_place_is_found_and_nothing_else_of_ipv6() {
+    let mut calls = Calls::new(1);
+    let call = CallSerial::new(1, 1);
+    calls.announce(call, &announcement(4000, &[]));
+    assert!(calls.take_endpoint(endpoint(4000), expectation(call, Rank::Announced)).is_none());
+    let whose = |address: &str, port| {
+        calls.expectation(&Endpoint { address: address.parse().unwrap(), port }).map(|found| found.call)
+    };
+    assert_eq!((whose("64:ff9b::192.0.2.1", 4000), whose("64:ff9b::c000:201", 4000)), (Some(call), Some(call)));
+    assert_eq!((whose("64:ff9b::c000:202", 4000), whose("64:ff9b::c000:201", 4002)), (None, None));
+    assert_eq!((whose("64:ff9b:0:1::c000:201", 4000), whose("2001:db8::c000:201", 4000)), (None, None));
+}
+
+#[test]
+fn a_place_that_media_of_several_kinds_share_has_no_kind_of_its_own() {
+    let mut calls = Calls::new(1);
+    let call = CallSerial::new(1, 1);
+    let video = Announcement { kind: Kind::Video, ..announcement(4000, &[(34, "H263", 90_000), (97, "rtx", 90_000)]) };
+    calls.announce(call, &announcement(4000, &[(96, "opus", 48_000)]));
+    let kind = |calls: &Calls, number| calls.get(call).unwrap().kind(Some(number), endpoint(1), endpoint(4000));
+    assert_eq!((kind(&calls, 96), kind(&calls, 0)), (Some(Kind::Audio), Some(Kind::Audio)));
+    calls.announce(call, &video);
+    assert_eq!((kind(&calls, 96), kind(&calls, 97), kind(&calls, 0)), (Some(Kind::Audio), Some(Kind::Video), None));
+    // A fax later at the same place does not change what its voice was.
+    calls.announce(call, &announcement(4002, &[]));
+    let fax = Announcement { kind: Kind::Image, protocol: crate::sdp::Protocol::Udptl, ..announcement(4002, &[]) };
+    calls.announce(call, &fax);
+    assert_eq!(calls.get(call).unwrap().kind(Some(0), endpoint(4002), endpoint(1)), Some(Kind::Audio));
+}
