@@ -41,8 +41,6 @@ pub struct Exchange {
     open: Vec<(u32, Timestamp)>,
     requests: u32,
     unanswered: u32,
-    retransmissions: u32,
-    copies: u32,
     results: Results,
     response: ResponseTime,
 }
@@ -93,8 +91,6 @@ impl Exchange {
             open: Vec::new(),
             requests: 0,
             unanswered: 0,
-            retransmissions: 0,
-            copies: 0,
             results: Results::default(),
             response: ResponseTime::default(),
         }
@@ -107,9 +103,7 @@ impl Exchange {
         self.last = self.last.max(at.time);
         let mut response = None;
         match sight {
-            Sight::Copy => self.copies = self.copies.saturating_add(1),
-            Sight::Retransmission => self.retransmissions = self.retransmissions.saturating_add(1),
-            Sight::OtherHop => {}
+            Sight::Copy | Sight::Retransmission | Sight::OtherHop => {}
             Sight::New => {
                 let which = fingerprint((message.call_id, message.cseq, branch));
                 match message.start {
@@ -180,8 +174,8 @@ impl Exchange {
             last: self.last,
             requests: self.requests,
             unanswered: self.unanswered.saturating_add(waiting),
-            retransmissions: self.retransmissions,
-            copies: self.copies,
+            retransmissions: self.seen.retransmissions,
+            copies: self.seen.copies,
             results: self.results.record(),
             response_ms_mean: self.response.mean_ms(),
             response_ms_max: self.response.max_ms(),

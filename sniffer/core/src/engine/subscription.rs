@@ -43,8 +43,6 @@ pub struct Subscription {
     outcome: Option<u16>,
     requests: u32,
     notifies: u32,
-    retransmissions: u32,
-    copies: u32,
     /// As what it was told while it goes on, and when.
     told: Option<(SubscriptionState, Timestamp)>,
 }
@@ -87,8 +85,6 @@ impl Subscription {
             outcome: None,
             requests: 0,
             notifies: 0,
-            retransmissions: 0,
-            copies: 0,
             told: None,
         }
     }
@@ -97,14 +93,6 @@ impl Subscription {
     pub fn on(&mut self, message: &Message<'_>, at: &At) -> Noted {
         let sight = self.seen.look(message, message.call_id, seen::branch(message), at);
         self.last = self.last.max(at.time);
-        match sight {
-            Sight::Copy => {
-                self.copies = self.copies.saturating_add(1);
-                return Noted { sight, response: None };
-            }
-            Sight::Retransmission => self.retransmissions = self.retransmissions.saturating_add(1),
-            Sight::New | Sight::OtherHop => {}
-        }
         if sight != Sight::New {
             return Noted { sight, response: None };
         }
@@ -249,8 +237,8 @@ impl Subscription {
             expired: expires_at.is_some_and(|end| end <= now),
             requests: self.requests,
             notifies: self.notifies,
-            retransmissions: self.retransmissions,
-            copies: self.copies,
+            retransmissions: self.seen.retransmissions,
+            copies: self.seen.copies,
         }
     }
 }

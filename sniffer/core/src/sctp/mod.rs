@@ -1,68 +1,20 @@
 //! SIP over SCTP (RFC 4168): each user message is one SIP message. Messages are put together from DATA chunks (RFC 9260)
 //! and I-DATA chunks (RFC 8260); what does not begin like SIP is passed over at once.
 
-use std::{
-    collections::{HashMap, VecDeque},
-    net::Ipv4Addr,
-};
+mod chunk;
+
+use std::collections::{HashMap, VecDeque};
 
 use foldhash::quality::FixedState;
 
+use self::chunk::{Chunk, Flow, Lane, data_chunk};
 use crate::{
-    bytes::{u16_at, u32_at},
-    decode::{Datagram, Endpoint, SctpPacket, Transport},
+    decode::{Datagram, SctpPacket, Transport},
     drops::{Reason, Taken, Tally},
     ingress::{Held, Raw, aging::Aging, held_bytes},
     limits, sip,
     time::Timestamp,
 };
-
-/// One direction of an association. Its hosts may have several addresses each, and use any two of them for a packet
-/// (RFC 9260, section 6.4): what it is known by is its tag, which is random (section 5.3.1), with the ports.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Flow {
-    source: Endpoint,
-    destination: Endpoint,
-    tag: u32,
-}
-
-/// Tags below this are not random: of traffic that a simple tool has made up, all associations may have the same.
-const FIRST_RANDOM_TAG: u32 = 0x1_0000;
-
-impl Flow {
-    fn of(packet: &SctpPacket<'_>) -> Self {
-        let any = |end: Endpoint| Endpoint { address: Ipv4Addr::UNSPECIFIED.into(), ..end };
-        let (source, destination) = if packet.tag < FIRST_RANDOM_TAG {
-            (packet.source, packet.destination)
-        } else {
-            (any(packet.source), any(packet.destination))
-        };
-        Self { source, destination, tag: packet.tag }
-    }
-}
-
-/// Where the fragments of a message belong: the flow, its stream, and in I-DATA the message's number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Lane {
-    flow: Flow,
-    stream: u16,
-    unordered: bool,
-    message: Option<u32>,
-}
-
-/// A chunk with user data.
-#[derive(Clone, Copy, Debug)]
-struct Chunk<'a> {
-    tsn: u32,
-    lane: Lane,
-    /// Consecutive within a message: the TSN, or the fragment's number in I-DATA.
-    number: u32,
-    /// Says what the data are, where it is known; zero is "nothing said", as SIP has it.
-    payload_protocol: Option<u32>,
-    begins: bool,
-    ends: bool,
-    data: &'a [u8],
-}
 
 /// A chunk that waits.
 #[derive(Debug)]
@@ -368,37 +320,5 @@ fn message<'a>(packet: &SctpPacket<'_>, payload: &'a [u8], frames: &'a [Held]) -
         transport: Transport::Sctp,
         payload,
         frames,
-    }
-}
-
-/// A DATA or I-DATA chunk; none for the chunks that run the association.
-fn data_chunk(flow: Flow, kind: u8, flags: u8, body: &[u8]) -> Option<Chunk<'_>> {
-    let tsn = u32_at(body, 0)?;
-    let stream = u16_at(body, 4)?;
-    let (unordered, begins, ends) = (flags & 4 != 0, flags & 2 != 0, flags & 1 != 0);
-    match kind {
-        0 => Some(Chunk {
-            tsn,
-            lane: Lane { flow, stream, unordered, message: None },
-            number: tsn,
-            payload_protocol: Some(u32_at(body, 8)?),
-            begins,
-            ends,
-            data: body.get(12..)?,
-        }),
-        // The same field says what the data are in the first fragment, and the fragment's number in the others.
-        64 => {
-            let field = u32_at(body, 12)?;
-            Some(Chunk {
-                tsn,
-                lane: Lane { flow, stream, unordered, message: Some(u32_at(body, 8)?) },
-                number: if begins { 0 } else { field },
-                payload_protocol: begins.then_some(field),
-                begins,
-                ends,
-                data: body.get(16..)?,
-            })
-        }
-        _ => None,
     }
 }

@@ -2,6 +2,7 @@
 //! happens in its dialogs, and its end. Idempotent: the same message twice changes nothing but counters. Messages may be
 //! missing, doubled or out of order; time is what they carry.
 
+mod age;
 mod audio;
 mod invite;
 mod parties;
@@ -37,7 +38,7 @@ use crate::{
     few::Few,
     limits,
     query::CallKey,
-    record::{CallState, Correlated, SipTransport, Timeout},
+    record::{CallState, Correlated, SipTransport},
     sip::{Header, Message, Method, StartLine, fields},
     time::Timestamp,
 };
@@ -89,8 +90,6 @@ pub struct Call {
     /// The request that waits for its answer: CSeq number, method, when.
     asked: Option<(u32, Method, Timestamp)>,
     messages: u32,
-    retransmissions: u32,
-    copies: u32,
     transport: SipTransport,
 }
 
@@ -138,8 +137,6 @@ impl Call {
             release: release::Release::default(),
             asked: None,
             messages: 0,
-            retransmissions: 0,
-            copies: 0,
             transport: at.transport,
         };
         // From and To with what follows the URIs, which makes room for the heads of all texts; and what both sides say of
@@ -157,13 +154,8 @@ impl Call {
         let branch = seen::branch(message);
         let sight = self.seen.look(message, b"", branch, at);
         self.last_message = self.last_message.max(at.time);
-        match sight {
-            Sight::Copy => {
-                self.copies = self.copies.saturating_add(1);
-                return Noted { sight, response: None };
-            }
-            Sight::Retransmission => self.retransmissions = self.retransmissions.saturating_add(1),
-            Sight::New | Sight::OtherHop => {}
+        if sight == Sight::Copy {
+            return Noted { sight, response: None };
         }
         self.messages = self.messages.saturating_add(1);
         let side = self.author(message);
@@ -245,84 +237,6 @@ impl Call {
             StartLine::Request { .. } => self.invite.side_of(message.from_tag.number),
             StartLine::Response { .. } => self.invite.side_of(message.from_tag.number).other(),
         }
-    }
-
-    /// Says whether the end was seen. A refusal on the way behind a proxy is not the end yet.
-    pub fn has_ended(&self) -> bool {
-        self.end.is_some() && !self.release.is_tentative
-    }
-
-    /// The last sign of life, in signalling or media.
-    pub fn last_seen(&self) -> Timestamp {
-        self.last_message.max(self.last_media)
-    }
-
-    /// When the call is to be given up, if nothing more is seen of it.
-    pub fn deadline(&self, timeouts: &Timeouts) -> Timestamp {
-        self.quiet_until(timeouts).min(self.start.after(timeouts.call_longest))
-    }
-
-    fn quiet_until(&self, timeouts: &Timeouts) -> Timestamp {
-        if let Some(end) = self.end
-            && !self.release.is_tentative
-        {
-            // People type passwords: the next round may take a while, and is the same call.
-            let is_challenged = matches!(self.final_status, Some(401 | 407)) && self.answered.is_none();
-            return end.after(if is_challenged { timeouts.call_setup_idle } else { timeouts.call_linger });
-        }
-        if !self.is_answered() {
-            return self.last_seen().after(timeouts.call_setup_idle);
-        }
-        match self.session().expires() {
-            // RFC 4028, section 10: a session that nobody refreshed is over. Where media flows on, it was the refresh
-            // that was not seen.
-            Some(expires) if self.last_media > Timestamp::default() => {
-                expires.max(self.last_media.after(timeouts.endpoint_idle))
-            }
-            Some(expires) => expires,
-            // Where no media was ever seen, or none is to be heard, its silence says nothing.
-            None if self.last_media == Timestamp::default() || self.session().is_quiet() => {
-                self.last_seen().after(timeouts.call_unheard)
-            }
-            None => self.last_seen().after(timeouts.call_idle),
-        }
-    }
-
-    /// Says whether somebody has answered, as far as it was seen.
-    pub fn is_answered(&self) -> bool {
-        self.answered.is_some() || self.invite.is_acknowledged()
-    }
-
-    /// Gives the call up for want of room: it went on, and its figures are not the whole call's.
-    pub fn evict(&mut self) {
-        if self.has_ended() {
-            return;
-        }
-        self.end = Some(self.end.unwrap_or(self.last_seen()).max(self.start));
-        self.release.is_tentative = false;
-        self.release.timeout = Some(Timeout::Evicted);
-        self.refused = self.refused.saturating_add(1);
-        self.state = CallState::Interrupted;
-    }
-
-    /// Gives the call up at this time.
-    pub fn time_out(&mut self, now: Timestamp, timeouts: &Timeouts) {
-        self.release.is_tentative = false;
-        if self.end.is_some() {
-            return;
-        }
-        self.end = Some(self.last_seen().max(self.start));
-        let is_timed = self.state == CallState::InCall && self.session().expires().is_some();
-        self.release.timeout = Some(if self.start.after(timeouts.call_longest) <= now {
-            Timeout::Longest
-        } else if is_timed {
-            Timeout::SessionTimer
-        } else if self.state == CallState::InCall || self.invite.is_acknowledged() {
-            Timeout::Idle
-        } else {
-            Timeout::Setup
-        });
-        self.state = CallState::TimedOut;
     }
 
     /// Bytes on the heap, here and where media keeps what it announced, roughly: what messages can make large is counted.

@@ -87,8 +87,8 @@ impl Call {
             replaces: self.texts.owned(Field::Replaces),
             referred_by: self.texts.owned(Field::ReferredBy),
             messages: self.messages,
-            retransmissions: self.retransmissions,
-            copies: self.copies,
+            retransmissions: self.seen.retransmissions,
+            copies: self.seen.copies,
             invite_seen: self.invite.is_seen(),
             sides_seen: match self.invite.seen_sides() {
                 (true, false) => SidesSeen::Caller,

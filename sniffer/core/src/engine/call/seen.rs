@@ -65,11 +65,15 @@ struct Entry {
 #[derive(Debug, Default)]
 pub struct Seen {
     entries: Vec<Entry>,
+    /// Messages that their senders sent again.
+    pub retransmissions: u32,
+    /// Packets that were seen twice.
+    pub copies: u32,
     next: u8,
 }
 
 impl Seen {
-    /// Says what a message is, and remembers it. `call_id` is empty where all messages have the same.
+    /// Says what a message is, remembers it, and counts what comes again. `call_id` is empty where all messages have the same.
     pub fn look(&mut self, message: &Message<'_>, call_id: &[u8], branch: &[u8], at: &At) -> Sight {
         // Statuses are below 700: a number for each, and one for each method of a request.
         let kind = match message.start {
@@ -104,7 +108,12 @@ impl Seen {
                 entry.time.wrapping_sub(old.time) < limits::COPY_MILLIS
             };
             *old = entry;
-            return if is_copy { Sight::Copy } else { Sight::Retransmission };
+            let (sight, count) = match is_copy {
+                true => (Sight::Copy, &mut self.copies),
+                false => (Sight::Retransmission, &mut self.retransmissions),
+            };
+            *count = count.saturating_add(1);
+            return sight;
         }
         self.remember(entry);
         if known { Sight::OtherHop } else { Sight::New }

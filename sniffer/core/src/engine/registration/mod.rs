@@ -43,8 +43,6 @@ pub struct Registration {
     asked: Option<Timestamp>,
     contacts: Contacts,
     requests: u32,
-    retransmissions: u32,
-    copies: u32,
     challenges: u32,
     failures: u32,
     refreshes: u32,
@@ -99,8 +97,6 @@ impl Registration {
             asked: None,
             contacts: Contacts::default(),
             requests: 0,
-            retransmissions: 0,
-            copies: 0,
             challenges: 0,
             failures: 0,
             refreshes: 0,
@@ -125,13 +121,8 @@ impl Registration {
     pub fn on(&mut self, message: &Message<'_>, at: &At) -> Noted {
         let sight = self.seen.look(message, message.call_id, seen::branch(message), at);
         self.last = self.last.max(at.time);
-        match sight {
-            Sight::Copy => {
-                self.copies = self.copies.saturating_add(1);
-                return Noted { sight, response: None };
-            }
-            Sight::Retransmission => self.retransmissions = self.retransmissions.saturating_add(1),
-            Sight::New | Sight::OtherHop => {}
+        if sight == Sight::Copy {
+            return Noted { sight, response: None };
         }
         let is_new = sight == Sight::New;
         let response = match message.start {
@@ -264,8 +255,8 @@ impl Registration {
                 failures: self.failures,
                 refreshes: self.refreshes,
                 moved: self.moved,
-                retransmissions: self.retransmissions,
-                copies: self.copies,
+                retransmissions: self.seen.retransmissions,
+                copies: self.seen.copies,
                 response_ms_max: self.slowest.map(|micros| crate::bytes::float(micros) / 1000.0),
             }),
         }
