@@ -258,6 +258,9 @@ pub const MAX_DROPOUT: u16 = 3000;
 /// words of 64 bits and the one being filled cost 64 bytes a damaged stream and hold 9 s of audio, so that late copies
 /// are still recognised.
 pub const REORDER_WINDOW: u16 = 448;
+/// Packets in a row, behind those before them by more than the window but less than `MAX_DROPOUT`, that make a restart.
+/// Further away two do (RFC 3550, appendix A.1); so near they may be copies that took a long way.
+pub const RESTART_RUN: u16 = 16;
 /// Payload types counted apart in one stream: voice, comfort noise, events, a change of codec.
 pub const PAYLOAD_TYPES: usize = 4;
 /// Packets a stream without signalling needs before it is taken for RTP. Others of its kind are noise.
@@ -271,6 +274,8 @@ pub const LOSS_RUN_BINS: usize = 11;
 /// Packets of a payload type without a known clock rate that are kept until SDP names it: what comes within
 /// `PENDING_AGE` at 20 ms a packet. Each takes 16 bytes.
 pub const EARLY_PACKETS: usize = 256;
+/// How long they are kept: as long as RTP waits for its SDP, with time for the answer to a late offer.
+pub const EARLY_AGE: Duration = Duration::from_secs(10);
 /// Length of a slot of a stream's time line.
 pub const TIMELINE_SLOT: Duration = Duration::from_secs(10);
 /// Slots of a time line: 24 hours, 10 bytes each. What comes later is in the totals only.
@@ -293,3 +298,6 @@ pub const RTCP_PACKETS: usize = 64;
 pub const ONE_WAY_LATER: Duration = Duration::from_secs(10);
 /// How long after its answer a call is judged for one-way audio: ringing tones and comfort noise come before that.
 pub const ONE_WAY_AFTER: Duration = Duration::from_secs(5);
+/// Mean distance of packets from which on a direction that has silence descriptors only is a pause: noise that stands for
+/// speech comes every 10 to 60 ms, descriptors at most every 160 ms.
+pub const PAUSE_PACKETS: Duration = Duration::from_millis(100);

@@ -89,16 +89,21 @@ struct Heard {
     last: Option<Timestamp>,
     /// The longest time between two of its packets.
     longest_gap: Duration,
+    /// Its last packet said that a pause begins, of which nobody knows how long it is.
+    is_pausing: bool,
 }
 
 fn heard(streams: &[StreamRecord], direction: Direction, answered: Timestamp) -> Heard {
-    let mut heard = Heard { sounds: 0, last: None, longest_gap: Duration::ZERO };
+    let mut heard = Heard { sounds: 0, last: None, longest_gap: Duration::ZERO, is_pausing: false };
     for stream in audio(streams, direction).filter(|stream| stream.end >= answered) {
         // Without a known clock rate nothing is known of a packet but that it came.
         let sounds = if stream.clock_rate.is_some() { stream.sound_packets } else { stream.packets };
-        if sounds > 0 {
+        if sounds > 0 || is_pause(stream) {
             heard.sounds = heard.sounds.saturating_add(sounds);
-            heard.last = heard.last.max(Some(stream.end));
+            if heard.last < Some(stream.end) {
+                heard.last = Some(stream.end);
+                heard.is_pausing = stream.silent_at_end && !repeats_silence(stream);
+            }
             let gap = Duration::from_secs_f64(stream.delta_ms_max.unwrap_or(0.0).clamp(0.0, 1e9) / 1000.0);
             heard.longest_gap = heard.longest_gap.max(gap);
         }
@@ -106,8 +111,23 @@ fn heard(streams: &[StreamRecord], direction: Direction, answered: Timestamp) ->
     heard
 }
 
+/// Says whether a stream is one long pause of somebody who listens: a silence descriptor now and then, and not comfort
+/// noise instead of each packet of speech.
+fn is_pause(stream: &StreamRecord) -> bool {
+    let pauses = u32::try_from(stream.packets.saturating_sub(1)).unwrap_or(u32::MAX);
+    stream.silence_packets > 0 && stream.end.since(stream.start) >= limits::PAUSE_PACKETS.saturating_mul(pauses)
+}
+
+/// Says whether a codec's silence descriptors come again and again, so that their end says something: those of AMR, AMR-WB
+/// and EVS at least every 160 ms (3GPP TS 26.093), of opus every 400 ms (RFC 6716, section 2.1.9). G.729 Annex B, G.723.1
+/// Annex A and comfort noise (RFC 3389, section 4) send one only when the noise changes.
+fn repeats_silence(stream: &StreamRecord) -> bool {
+    stream.codec.as_deref().is_some_and(|name| matches!(name, "AMR" | "AMR-WB" | "EVS" | "opus"))
+}
+
 /// The direction that fell silent while the other went on, and for how long: from the answer on no packets, or only
-/// comfort noise and silence descriptors; or no packets any more, for much longer than in its pauses before. Time in which
+/// comfort noise instead of speech; or no packets any more, for much longer than in its pauses before. Who says that he
+/// pauses, by a silence descriptor that needs no other, is no more silent than he wants to be. Time in which
 /// SDP wants no sound of it does not count.
 fn one_way(
     call: &CallRecord,
@@ -124,7 +144,7 @@ fn one_way(
     let end = call.end.or_else(|| streams.iter().map(|stream| stream.end).max())?;
     let [caller, callee] = DIRECTIONS;
     [(caller, forth, back), (callee, back, forth)].into_iter().find_map(|(direction, mine, other)| {
-        if other.sounds < limits::MOS_PACKETS {
+        if other.sounds < limits::MOS_PACKETS || mine.is_pausing {
             return None;
         }
         let (since, until, longest) = match mine.last {

@@ -46,6 +46,7 @@ pub fn fill(record: &mut StreamRecord, stream: &Stream, codec: Option<(&str, u32
     record.restarts = sequence.restarts();
     record.sound_packets = u64::from(counts.sounding);
     record.silence_packets = u64::from(stream.silent());
+    record.silent_at_end = stream.ends_in_silence();
     record.events = u64::from(stream.events());
     record.dscp = counts.dscp;
     record.dscp_last = counts.dscp_last;

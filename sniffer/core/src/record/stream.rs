@@ -46,6 +46,8 @@ pub struct StreamRecord {
     pub sound_packets: u64,
     /// Different packets with comfort noise or a silence descriptor.
     pub silence_packets: u64,
+    /// Its last packet was comfort noise or a silence descriptor: what follows may be a pause.
+    pub silent_at_end: bool,
     /// Events (RFC 4733), such as digits that were dialled. Which ones is not kept.
     pub events: u64,
     /// Runs of lost packets by their length: 1, 2, … 10, and 11 and more.

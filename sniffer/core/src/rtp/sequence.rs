@@ -6,7 +6,7 @@ mod trouble;
 
 use self::trouble::Trouble;
 use super::loss::LossPattern;
-use crate::limits::{MAX_DROPOUT, REORDER_WINDOW};
+use crate::limits::{MAX_DROPOUT, REORDER_WINDOW, RESTART_RUN};
 
 /// How many of the latest packets' IP identifications are kept: copies follow their original closely, a tenth of a second
 /// at most where they come through another switch's buffers.
@@ -107,30 +107,34 @@ impl Sequence {
         Arrival::Late
     }
 
-    /// Two consecutive numbers far away make a restart (RFC 3550, appendix A.1); a single one neither expects nor
-    /// loses anything.
+    /// Two consecutive numbers far away make a restart (RFC 3550, appendix A.1), a run of them not so far behind; fewer
+    /// neither expect nor lose anything.
     fn jump(&mut self, number: u16) -> Arrival {
         let (base, highest, expected_here) = (self.base, self.highest, self.expected_here());
+        let behind = u16::try_from(highest & 0xffff).unwrap_or(0).wrapping_sub(number);
+        let needed = if behind < MAX_DROPOUT { RESTART_RUN } else { 2 };
         let trouble = self.trouble();
         if trouble.restart_at == Some(number.wrapping_add(1)) {
             trouble.duplicates = trouble.duplicates.saturating_add(1);
             return Arrival::Duplicate;
         }
         trouble.jumps = trouble.jumps.saturating_add(1);
-        if trouble.restart_at != Some(number) {
+        let run = if trouble.restart_at == Some(number) { trouble.restart_run } else { 0 };
+        if run.saturating_add(1) < needed {
             trouble.expected_before += 1;
             trouble.restart_at = Some(number.wrapping_add(1));
+            trouble.restart_run = run.saturating_add(1);
             return Arrival::Jump;
         }
         trouble.pattern = trouble.whole_pattern(base, highest);
-        // The packet before this one is counted already; it becomes the first of the new run of numbers.
-        trouble.expected_before = (trouble.expected_before + expected_here).saturating_sub(1);
+        // The packets of the run before this one are counted already; they become the first of the numbers that count.
+        trouble.expected_before = (trouble.expected_before + expected_here).saturating_sub(u64::from(run));
         trouble.restarts = trouble.restarts.saturating_add(1);
-        trouble.restart_at = None;
-        let base = 0x1_0000 + u64::from(number.wrapping_sub(1));
-        trouble.window = Trouble::all_came(base, base).window;
-        (self.base, self.highest) = (base, base);
-        self.advance(base + 1);
+        let base = 0x1_0000 + u64::from(number.wrapping_sub(run));
+        let highest = base + u64::from(run).saturating_sub(1);
+        trouble.window = Trouble::all_came(base, highest).window;
+        (self.base, self.highest) = (base, highest);
+        self.advance(highest + 1);
         Arrival::Restart
     }
 

@@ -324,6 +324,13 @@ impl Stream {
     }
 
     fn keep_early(&mut self, packet: Early) {
+        // No SDP will come for it: what is kept is of no use any more.
+        if packet.arrival.since(self.first) > limits::EARLY_AGE {
+            if let Some(seldom) = &mut self.seldom {
+                seldom.early = Vec::new();
+            }
+            return;
+        }
         let early = &mut self.seldom().early;
         if early.len() < limits::EARLY_PACKETS {
             early.push(packet);
@@ -404,6 +411,12 @@ impl Stream {
     #[must_use]
     pub fn silent(&self) -> u32 {
         self.seldom.as_ref().map_or(0, |seldom| seldom.silent)
+    }
+
+    /// The last packet was comfort noise or a silence descriptor: what follows may be a pause.
+    #[must_use]
+    pub fn ends_in_silence(&self) -> bool {
+        self.counts.last_silent && self.silent() > 0
     }
 
     /// Events (RFC 4733). Which ones is nobody's business.

@@ -32,6 +32,7 @@ pub const NAMES: &[&str] = &[
     "one_way_audio_ms",
     "aor", "contacts", "expires_at", "expired", "challenged", "registered", "unregistered", "failures", "moved", "requests", "last", "method", "event", "refer_to", "notifies", "pending", "active", "terminated", "unanswered", "results", "response_ms_mean", "response_ms_max", "uri", "place", "goes_on", "kind", "registration", "subscription", "exchange", "stream",
     "media", "audio", "video", "evicted",
+    "silent_at_end",
 ];
 
 /// Slots of the table; a power of two.

@@ -152,3 +152,31 @@ fn both_halves_make_the_round_trip_and_the_far_end_s_view_stands_beside_ours() {
     assert_eq!((rtcp.round_trip_receiver_ms, rtcp.sent_packets), (Some(60.0), Some(300)));
     assert_eq!((rtcp.lost, rtcp.fraction_lost_max, rtcp.jitter_ms_max), (Some(12), Some(0.25), Some(20.0)));
 }
+
+/// Of a direction with silence descriptors: codec, packets, those with sound, and when it ended.
+fn pausing(codec: &str, packets: u64, sound: u64, end: i64) -> StreamRecord {
+    StreamRecord {
+        codec: Some(codec.to_owned()),
+        packets,
+        silence_packets: packets - sound,
+        silent_at_end: true,
+        end: at(end),
+        delta_ms_max: Some(400.0),
+        ..stream(CalleeToCaller, 5100, sound)
+    }
+}
+
+#[test]
+fn who_listens_and_says_so_with_silence_descriptors_makes_no_call_one_way() {
+    let with = |other: StreamRecord| {
+        let caller = StreamRecord { end: at(65_000), ..stream(CallerToCallee, 5100, 3000) };
+        judged_with(None, call(60), vec![caller, other]).map(|one| one.0)
+    };
+    assert_eq!(with(pausing("G729", 520, 500, 20_000)), None, "a pause after speech that needs no other descriptor");
+    assert_eq!(with(pausing("G729", 3, 0, 9000)), None, "nothing but descriptors");
+    assert_eq!(with(pausing("PCMU", 1, 0, 5100)), None, "comfort noise is announced once");
+    assert_eq!(with(pausing("AMR", 350, 0, 64_900)), None, "descriptors to the end");
+    assert_eq!(with(pausing("AMR", 520, 500, 20_000)), Some(CalleeToCaller), "descriptors that ceased");
+    assert_eq!(with(StreamRecord { silent_at_end: false, ..pausing("G729", 520, 500, 20_000) }), Some(CalleeToCaller));
+    assert_eq!(with(pausing("PCMU", 2990, 0, 64_900)), Some(CalleeToCaller), "noise for each packet of speech");
+}

@@ -154,3 +154,36 @@ fn loss_is_never_negative_whatever_comes() {
         assert_eq!(u64::from(sequence.pattern().total()), sequence.lost());
     }
 }
+
+#[test]
+fn copies_that_took_a_long_way_do_not_restart_a_stream() {
+    let mut sequence = Sequence::default();
+    for number in 1..=1000 {
+        sequence.on(number, None);
+    }
+    for number in [500, 501, 502] {
+        assert_eq!(sequence.on(number, None), Arrival::Jump);
+    }
+    // A second path that is always so far behind.
+    for number in 1001..1100 {
+        assert_eq!(sequence.on(number, None), Arrival::InOrder { skipped: 0 });
+        assert_eq!(sequence.on(number - 498, None), Arrival::Jump);
+    }
+    assert_eq!((sequence.lost(), sequence.restarts()), (0, 0));
+    // A sender that begins anew there is believed after some packets, and none of them is lost.
+    for number in 300..400 {
+        sequence.on(number, None);
+    }
+    assert_eq!((sequence.lost(), sequence.restarts(), sequence.highest() & 0xffff), (0, 1, 399));
+    assert_eq!(sequence.expected(), sequence.packets());
+}
+
+#[test]
+fn two_senders_with_the_same_source_are_no_restarts_and_no_losses() {
+    let mut sequence = Sequence::default();
+    for number in 0..500_u16 {
+        sequence.on(number, None);
+        sequence.on(number + 30_000, None);
+    }
+    assert_eq!((sequence.lost(), sequence.restarts(), sequence.packets()), (0, 0, 1000));
+}

@@ -25,8 +25,10 @@ pub(super) struct Trouble {
     pub(super) restarts: u16,
     /// Runs of lost packets as it looks at present: a late packet may undo or part one.
     pub(super) holes: u32,
-    /// The number that would confirm a restart.
+    /// The number that would confirm a restart, or lengthen the run of numbers that does.
     pub(super) restart_at: Option<u16>,
+    /// Numbers of that run.
+    pub(super) restart_run: u16,
 }
 
 impl Trouble {
@@ -44,6 +46,8 @@ impl Trouble {
     }
 
     pub(super) fn advance(&mut self, base: u64, highest: u64, to: u64) {
+        // Who goes on has not restarted.
+        self.restart_at = None;
         for word in highest / 64 + 1..=to / 64 {
             let leaving = word.saturating_sub(WORDS_BEFORE + 1);
             let missing = self.missing(base, leaving);

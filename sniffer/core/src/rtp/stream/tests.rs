@@ -310,3 +310,16 @@ fn an_outage_is_lost_in_the_slots_in_which_it_was() {
     let lost: u32 = stream.timeline().slots(stream.sequence().unwrap()).iter().map(|slot| u32::from(slot.lost)).sum();
     assert_eq!(lost, 999);
 }
+
+#[test]
+fn a_stream_whose_codec_nobody_names_keeps_its_first_packets_for_a_while_only() {
+    let mut stream = stream();
+    feed(&mut stream, 0..400, 96, 160, None);
+    assert!(stream.heap_bytes() > 4000, "{}", stream.heap_bytes());
+    feed(&mut stream, 400..600, 96, 160, None);
+    assert!(stream.heap_bytes() < 600, "{}", stream.heap_bytes());
+    // What an SDP names all the same is measured from then on.
+    stream.resolve(|_| Some(audio(8000)));
+    feed(&mut stream, 600..700, 96, 160, None);
+    assert_eq!((stream.clock_rate(), stream.counts().sounding), (Some(8000), 100));
+}
