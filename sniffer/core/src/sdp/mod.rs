@@ -153,6 +153,19 @@ impl Media {
         is_usable(self.rtp)
     }
 
+    /// Takes the address from which the description came for its own, where it has a name instead of one, or none (RFC 8866,
+    /// section 5.7): names are not looked up. 0.0.0.0 is a hold, and with ICE addresses follow.
+    pub fn place(&mut self, seen: IpAddr) {
+        let has_none = |endpoint: Endpoint| endpoint.port != 0 && endpoint.address.is_unspecified();
+        if !has_none(self.rtp) || self.hold || self.rtp.port == DISCARD || !self.candidates.is_empty() {
+            return;
+        }
+        if has_none(self.rtcp) {
+            self.rtcp.address = seen;
+        }
+        self.rtp.address = seen;
+    }
+
     /// Fax by T.38 over UDPTL or TCP.
     #[must_use]
     pub fn is_fax(&self) -> bool {
@@ -303,6 +316,9 @@ fn words(value: &[u8]) -> impl Iterator<Item = &[u8]> {
 fn port(word: &[u8]) -> Option<u16> {
     u16::try_from(crate::sip::fields::number(word)?).ok()
 }
+
+/// The port of media whose place ICE finds (RFC 8840, section 4.1.1).
+const DISCARD: u16 = 9;
 
 /// What an address is that is not given.
 const NO_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);

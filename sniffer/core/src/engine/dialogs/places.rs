@@ -152,3 +152,72 @@ fn text_and_camera_control_are_no_speech_and_pictures_are_known_by_their_m_line(
     assert_eq!(kinds, [MediaKind::Audio, MediaKind::Text, MediaKind::Other, MediaKind::Video].map(Some));
     assert!(streams.iter().all(|stream| stream.late_fixed_50.is_some() == (stream.ssrc == 1)));
 }
+
+#[test]
+fn a_name_instead_of_an_address_is_the_host_that_the_message_came_from() {
+    for (connection, expected) in
+        [("c=IN IP4 phone.example.com\r\n", 1), ("", 1), ("c=IN IP4 0.0.0.0\r\n", 0), ("c=IN IP4 203.0.113.9\r\n", 0)]
+    {
+        let mut scene = Scene::new();
+        let offer = format!("v=0\r\no=- 1 1 IN IP4 phone.example.com\r\n{connection}m=audio 4000 RTP/AVP 0\r\n");
+        call(&mut scene, &offer, &audio("203.0.113.7", 5000));
+        scene.speech(turned(PHONES), 2, 0, 1);
+        assert_eq!(streams(&mut scene).len(), expected, "{connection}");
+    }
+}
+
+/// RFC 3261, section 13.2.1; RFC 3262, section 5; RFC 3311, section 5: a place counts in whatever message it comes.
+#[test]
+fn offers_and_answers_are_found_in_every_message_that_may_carry_them() {
+    let (caller, callee) = (audio("192.0.2.1", 4000), audio("192.0.2.2", 5000));
+    let isup = format!(
+        "--b\r\nContent-Type: application/isup;version=itu-t92+\r\n\r\n\x01\x00I\r\n--b\r\n\
+         Content-Type: application/sdp\r\n\r\n{caller}--b--\r\n"
+    );
+    let in_parts = ("Content-Type: multipart/mixed;boundary=b\r\n", isup.as_str());
+    let plain = |body: &'static str| ("", body);
+    let (none, caller, callee): (_, (&str, &str), (&str, &str)) = (plain(""), ("", &caller), ("", &callee));
+    let elsewhere = audio("203.0.113.7", 7000);
+    let elsewhere = ("", elsewhere.as_str());
+    let ways: [&[(&str, (&str, &str))]; 7] = [
+        &[("> INVITE 1 x -", caller), ("< 200 1 INVITE x y", callee), ("> ACK 1 x y", none)],
+        &[("> INVITE 1 x -", none), ("< 200 1 INVITE x y", callee), ("> ACK 1 x y", caller)],
+        &[
+            ("> INVITE 1 x -", none),
+            ("< 183 1 INVITE x y", callee),
+            ("> PRACK 2 x y", caller),
+            ("< 200 2 PRACK x y", none),
+            ("< 200 1 INVITE x y", none),
+        ],
+        &[
+            ("> INVITE 1 x -", elsewhere),
+            ("< 183 1 INVITE x y", elsewhere),
+            ("> PRACK 2 x y", caller),
+            ("< 200 2 PRACK x y", callee),
+            ("< 200 1 INVITE x y", none),
+        ],
+        &[
+            ("> INVITE 1 x -", elsewhere),
+            ("< 200 1 INVITE x y", elsewhere),
+            ("< UPDATE 7 y x", callee),
+            ("> 200 7 UPDATE y x", caller),
+        ],
+        // Two who ring, each with early media of his own, and the second answers at another place.
+        &[
+            ("> INVITE 1 x -", caller),
+            ("< 183 1 INVITE x z", elsewhere),
+            ("< 183 1 INVITE x y", elsewhere),
+            ("< 200 1 INVITE x y", callee),
+        ],
+        &[("> INVITE 1 x -", in_parts), ("< 200 1 INVITE x y", callee)],
+    ];
+    for (number, way) in ways.iter().enumerate() {
+        let mut scene = Scene::new();
+        for (line, (headers, body)) in *way {
+            scene.tell(line, headers, body);
+        }
+        scene.speech(PHONES, 1, 0, 1);
+        scene.speech(turned(PHONES), 2, 0, 1);
+        assert_eq!(streams(&mut scene), BOTH, "way {number}");
+    }
+}

@@ -64,6 +64,9 @@ impl Signalling {
         if media.is_empty() && sdp::is_ice_fragment(message.content_type) {
             media = sdp::describe(message.body).media;
         }
+        for one in &mut media {
+            one.place(at.source.address);
+        }
         self.link(id, message, at, noted.sight);
         self.announce(id, author, sdp::announced(media), at);
         self.schedule_call(id);
