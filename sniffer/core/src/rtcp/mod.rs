@@ -143,7 +143,8 @@ fn is_encrypted(datagram: &[u8], first: usize) -> bool {
     let Some(rest) = datagram.get(first..) else { return false };
     match header(rest) {
         Some((kind, _)) => !(200..=213).contains(&kind),
-        None => rest.len() >= 4,
+        // Zeros that fill up a packet are neither.
+        None => rest.len() >= 4 && rest.iter().any(|&byte| byte != 0),
     }
 }
 
@@ -314,6 +315,13 @@ mod tests {
         compound[8..].iter_mut().for_each(|byte| *byte ^= 0x5a);
         compound.extend([0x80, 0, 0, 3, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
         assert_eq!(items(&compound), [Item::Encrypted { ssrc: 0x11 }]);
+    }
+
+    #[test]
+    fn zeros_behind_a_report_do_not_make_it_encrypted() {
+        let told = items(&[sender(), vec![0; 8]].concat());
+        assert_eq!(told, items(&sender()));
+        assert_eq!(items(&[sender(), vec![0, 0, 0, 1]].concat()), [Item::Encrypted { ssrc: 0x11 }]);
     }
 
     #[test]
