@@ -6,10 +6,13 @@ use std::{
     process::{Command, Output},
 };
 
+use std::time::Duration;
+
 use sniffer_bench::{
     check::differences,
     workload::{Scale, Workload},
 };
+use traffic::{CallPlan, Codec, Faults, Hole, Plan, write_pcap};
 
 fn bench(arguments: &[&str]) -> Output {
     #[expect(clippy::disallowed_methods, reason = "the test starts the program under test")]
@@ -50,6 +53,42 @@ fn output_of(file: &Path, output: &Path) {
     std::fs::write(output, printed.stdout).unwrap();
 }
 
+/// Ways that are worse than any of the workloads': what is heard is compared with the definitions.
+#[test]
+fn what_is_heard_over_bad_ways_is_what_the_definitions_say() {
+    let millis = Duration::from_millis;
+    let none = Faults::default();
+    let hole = |at, length| Some(Hole { at: millis(at), length: millis(length) });
+    let ways = [
+        Faults { jitter: millis(55), ..none },
+        Faults { jitter: millis(300), ..none },
+        Faults { jitter: millis(700), lost_percent: 2.0, ..none },
+        Faults { lost_percent: 30.0, doubled_percent: 10.0, ..none },
+        Faults { lost_percent: 1.0, swapped_percent: 20.0, jitter: millis(60), ..none },
+        Faults { hole: hole(3000, 900), jitter: millis(120), ..none },
+        Faults { hole: hole(2000, 3000), lost_percent: 5.0, ..none },
+    ];
+    let codecs = [Codec::Pcma, Codec::Pcmu, Codec::G729];
+    let calls = (0..42_usize).map(|n| {
+        let caller = format!("+3512155500{n:02}");
+        CallPlan {
+            codec: codecs[n % codecs.len()],
+            caller_faults: ways[n % ways.len()],
+            callee_faults: ways[(n / 2) % ways.len()],
+            ..CallPlan::plain(&caller, "+442079460018", Duration::from_secs(9))
+        }
+    });
+    let traffic = Plan { seed: 29, calls: calls.collect(), registrations: 0 }.make().unwrap();
+    let late: u64 = traffic.truth.calls.iter().flat_map(|call| &call.streams).map(|stream| stream.heard.late[1]).sum();
+    assert!(late > 1000, "{late}");
+    let folder = tempfile::tempdir().unwrap();
+    let (file, output) = (folder.path().join("bad.pcap"), folder.path().join("out"));
+    write_pcap(std::fs::File::create(&file).unwrap(), Duration::from_secs(1_795_000_000), &traffic.frames).unwrap();
+    output_of(&file, &output);
+    let (list, count) = differences(&output, &traffic.truth, 200).unwrap();
+    assert_eq!(count, 0, "{list:#?}");
+}
+
 #[test]
 fn one_wrong_figure_is_found() {
     let cache = tempfile::tempdir().unwrap();
@@ -63,6 +102,9 @@ fn one_wrong_figure_is_found() {
         ("\"expected\":500", "\"expected\":501"),
         ("\"codec\":\"PCMU\"", "\"codec\":\"PCMA\""),
         ("\"lost_here\":false", "\"lost_here\":true"),
+        ("\"late_fixed_50\":0", "\"late_fixed_50\":1"),
+        ("\"bursts\":0", "\"bursts\":1"),
+        ("\"mos_fixed_200\":4.", "\"mos_fixed_200\":3."),
     ] {
         std::fs::write(&output, text.replacen(right, wrong, 1)).unwrap();
         let (list, count) = differences(&output, &made.truth, 9).unwrap();

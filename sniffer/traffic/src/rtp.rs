@@ -3,6 +3,7 @@
 
 use super::TimedFrame;
 use super::frame::{Station, udp_frame};
+use super::heard::Heard;
 use super::random::Random;
 use super::truth::{Observer, StreamTruth};
 use anyhow::Result;
@@ -130,6 +131,7 @@ pub fn stream(plan: &Direction<'_>, random: &mut Random, frames: &mut Vec<TimedF
     }
     arrivals.sort();
     let mut observer = Observer::new(count);
+    let heard = Heard::of(count, &arrivals, plan.codec);
     for (at, index) in arrivals {
         let timestamp = first_timestamp.wrapping_add(TICKS.wrapping_mul(index));
         let sequence = first_sequence.wrapping_add(u16::try_from(index % 65_536)?);
@@ -137,7 +139,7 @@ pub fn stream(plan: &Direction<'_>, random: &mut Random, frames: &mut Vec<TimedF
         frames.push(TimedFrame { at, bytes: udp_frame(plan.vlan, plan.from, plan.to, &payload)? });
         observer.see(index, at, TICKS);
     }
-    Ok(observer.truth(ssrc, plan.from.0.at(plan.from.1), plan.to.0.at(plan.to.1), plan.codec))
+    Ok(observer.truth(ssrc, plan.from.0.at(plan.from.1), plan.to.0.at(plan.to.1), plan.codec, heard))
 }
 
 fn packet(codec: Codec, is_first: bool, sequence: u16, timestamp: u32, ssrc: u32, random: &mut Random) -> Vec<u8> {

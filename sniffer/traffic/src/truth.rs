@@ -1,6 +1,6 @@
 //! What a perfect observer says of the traffic. Computed here from the formulas' own texts, apart from the product.
 
-use super::rtp::Codec;
+use super::{heard::Heard, rtp::Codec};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -76,8 +76,10 @@ pub struct StreamTruth {
     pub reordered: u64,
     /// Largest interarrival jitter (RFC 3550, section 6.4.1), in milliseconds.
     pub jitter_ms_max: f64,
-    /// MOS by the E-model from codec and loss alone.
+    /// MOS by the E-model from codec and loss alone, as if losses were random.
     pub mos: Option<f64>,
+    /// What was heard of it.
+    pub heard: Heard,
 }
 
 /// Counts one stream as it arrives.
@@ -128,7 +130,7 @@ impl Observer {
         self.last = Some((index, at));
     }
 
-    pub fn truth(self, ssrc: u32, src: SocketAddr, dst: SocketAddr, codec: Codec) -> StreamTruth {
+    pub fn truth(self, ssrc: u32, src: SocketAddr, dst: SocketAddr, codec: Codec, heard: Heard) -> StreamTruth {
         let expected = u64::from(self.sent);
         let lost = expected.saturating_sub(u64::try_from(self.came.len()).unwrap_or(expected));
         StreamTruth {
@@ -144,6 +146,7 @@ impl Observer {
             reordered: self.reordered,
             jitter_ms_max: self.jitter_max,
             mos: mos(codec, lost, expected),
+            heard,
         }
     }
 }
