@@ -196,6 +196,8 @@ impl Media {
         let mut from = self.calls.expectation(&key.source);
         if let (Some(receiver), Some(sender)) = (to, from)
             && receiver.call != sender.call
+            && receiver.rank != Rank::Learnt
+            && sender.rank != Rank::Learnt
         {
             // Of the legs of one call past a back-to-back user agent both announce both ends, and each may have one. The
             // last leg knows both ends first, so that the streams of both directions are its; and of two calls that used

@@ -190,3 +190,26 @@ fn a_call_that_has_fallen_silent_gives_both_its_ports_to_the_next() {
         assert_eq!(calls.iter().map(|call| call.streams).collect::<Vec<_>>(), streams, "{silence} s of silence");
     }
 }
+
+/// A telephone that sends from another port than it announces, as symmetric RTP does, calls twice within the time for
+/// which the first call is still watched.
+#[test]
+fn a_port_that_was_learnt_of_a_call_that_has_ended_is_the_next_call_s() {
+    for ssrc in [1, 3] {
+        let mut scene = Scene::new();
+        for (name, ssrc) in [("first", 1), ("second", ssrc)] {
+            scene.leg(name, [(1, 5060), (2, 5060)], "sip:100@a.example", "sip:200@b.example");
+            scene.tell("> INVITE 1 x -", "", &audio((1, 4444)));
+            scene.tell("< 200 1 INVITE x y", "", &audio(PHONES[1]));
+            scene.say("> ACK 1 x y");
+            scene.speech(PHONES, ssrc, 0, 2);
+            scene.say("> BYE 2 x y");
+            scene.say("< 200 2 BYE x y");
+            scene.wait(6);
+        }
+        let (calls, streams) = scene.end_with_streams();
+        let figures: Vec<_> = calls.iter().map(|call| (call.call_id.as_str(), call.streams)).collect();
+        assert_eq!(figures, [("first", 1), ("second", 1)], "{ssrc}");
+        assert!(streams.iter().all(|stream| stream.packets == 100), "{ssrc}");
+    }
+}

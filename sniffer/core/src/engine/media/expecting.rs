@@ -79,6 +79,8 @@ impl Media {
         if old.rank != Rank::Announced || old.call == expectation.call {
             return;
         }
+        // Where it was sent from says no more of the old call either.
+        self.calls.forget_learnt(old.call);
         let Some(owner) = self.calls.get(old.call) else { return };
         for (id, _) in owner.streams() {
             if let Some(key) = self.streams.get(id).map(|one| one.stream.key())

@@ -230,6 +230,20 @@ impl Calls {
         Some(old)
     }
 
+    /// Expects nothing of a call any more at places that it only was seen to send from.
+    pub(super) fn forget_learnt(&mut self, call: CallSerial) {
+        let Some(known) = self.get_mut(call) else { return };
+        let mut learnt = Vec::new();
+        for other in known.others.iter_mut().flat_map(|others| others.iter_mut()) {
+            if other.claim.take_if(|claim| claim.rank == Rank::Learnt).is_some() {
+                learnt.push(other.endpoint);
+            }
+        }
+        for endpoint in learnt {
+            self.expected.remove(self.hash(&endpoint), call.place());
+        }
+    }
+
     /// Takes a call out, and says which streams it had.
     pub(super) fn remove(&mut self, call: CallSerial) -> Option<CallMedia> {
         self.get(call)?;
