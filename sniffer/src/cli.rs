@@ -15,11 +15,14 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Captures from the ports that a configuration names, until SIGTERM
+    #[command(after_help = "--help says what a configuration may hold.", after_long_help = crate::run::configuration())]
     Run(crate::run::Options),
     /// Reads capture files (pcap, pcapng) and prints calls, streams and registrations
     #[command(
         after_help = "The files are read in the order given. Exit code 2: a file was empty, cut or damaged; what came \
-                      before is counted. Exit code 1: a file cannot be read, or is no capture; nothing was read.\n\nExamples:\n  sniffer read calls.pcap\n  sniffer read --json *.pcapng | jq .state\n  \
+                      before is counted. Exit code 1: a file cannot be read, or is no capture; nothing was read.\n\n\
+                      Examples:\n  sniffer read calls.pcap\n  tcpdump -i eth0 -w - udp | sniffer read -\n  \
+                      sniffer read --json *.pcapng | jq -r 'select(.type == \"call\") | [.from, .state, .call_id] | @tsv'\n  \
                       sniffer read --write-call a84b4c76e66710@pc33 one.pcap calls.pcap"
     )]
     Read(crate::read::Options),
@@ -28,7 +31,10 @@ enum Command {
                       CAP_NET_RAW.\n\nExample:\n  sniffer live enp0s3")]
     Live(crate::live::Options),
     /// Says what is wrong with a configuration, with line and field
-    #[command(after_help = "Exit code 1: the daemon would not start with it.")]
+    #[command(
+        after_help = "Exit code 1: the daemon would not start with it. --help says what it may hold.",
+        after_long_help = format!("Exit code 1: the daemon would not start with it.\n\n{}", crate::run::configuration())
+    )]
     Check {
         /// The configuration, as JSON
         config: PathBuf,

@@ -65,10 +65,36 @@ fn the_table_fits_80_columns_and_says_what_happened() {
     let lost =
         format!("{}.{} % lost", lossy.lost * 1000 / lossy.expected / 10, lossy.lost * 1000 / lossy.expected % 10);
     assert!(table.contains(&lost), "{lost:?} is missing:\n{table}");
-    assert!(table.contains("3 calls, 2 streams, 1 registrations"), "{table}");
+    assert!(table.contains("3 calls, 2 streams, 1 registration\n"), "{table}");
 
     let wide = sniffer(&["read", file.to_str().unwrap()]).env("COLUMNS", "120").output().unwrap();
     assert!(text(&wide.stdout).contains("+351215550001@192.0.2.10 → +442079460018@198.51.100.10"), "{wide:?}");
+}
+
+#[test]
+fn what_matters_is_said_in_the_table_and_not_only_in_the_json() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("call.pcap");
+    let call = CallPlan::plain("+351215550001", "+442079460018", Duration::from_secs(12));
+    let traffic = Plan::of(4, call).make().unwrap();
+    let write = |frames: &[traffic::TimedFrame]| {
+        write_pcap(fs::File::create(&file).unwrap(), Duration::from_secs(1_795_000_000), frames).unwrap();
+        text(&run(&["read", file.to_str().unwrap()]).stdout)
+    };
+    // RTP of one direction only: an Ethernet frame whose UDP goes to the callee's port.
+    let stream = &traffic.truth.calls[0].streams[0];
+    let (source, rtp) = (stream.src.port().to_be_bytes(), 14 + 20 + 8 + 12 + 160);
+    let is_sound = |frame: &&traffic::TimedFrame| frame.bytes.len() == rtp;
+    let one_way: Vec<_> =
+        traffic.frames.iter().filter(|frame| !is_sound(frame) || frame.bytes[34..36] == source).cloned().collect();
+    let table = write(&one_way);
+    assert!(table.contains("! one-way audio: the caller heard nothing from the callee"), "{table}");
+    assert!(!write(&traffic.frames).contains("one-way"));
+    // Media alone.
+    let sound: Vec<_> = traffic.frames.iter().filter(is_sound).cloned().collect();
+    let table = write(&sound);
+    assert!(table.contains("look like media that no call announces; --rtp-without-sip shows them"), "{table}");
+    assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
 }
 
 #[test]
@@ -235,7 +261,7 @@ fn live_prints_what_passes_and_ends_cleanly_on_ctrl_c() {
             assert_eq!(found.unwrap()["state"], "busy", "{shown}");
             assert_eq!(records.last().unwrap()["type"], "summary");
         } else {
-            assert!(shown.contains("live → b") && shown.contains(" calls, "), "{shown}");
+            assert!(shown.contains("live → b") && shown.contains(" call"), "{shown}");
             assert!(!shown.contains('\x1b'), "no drawing where there is no terminal: {shown:?}");
         }
     }

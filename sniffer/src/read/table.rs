@@ -68,6 +68,15 @@ impl Table {
         if call.lost_here {
             writeln!(output, "  ! this capture lost packets meanwhile: do not trust loss and MOS")?;
         }
+        if let Some(direction) = call.one_way_audio {
+            let (from, to) = match direction {
+                Direction::CallerToCallee => ("caller", "callee"),
+                Direction::CalleeToCaller => ("callee", "caller"),
+            };
+            let seconds = call.one_way_audio_ms.map(|ms| ms / 1000.0);
+            let time = seconds.map(|seconds| format!(" for {}", duration(seconds))).unwrap_or_default();
+            writeln!(output, "  ! one-way audio: the {to} heard nothing from the {from}{time}")?;
+        }
         Ok(())
     }
 
@@ -145,11 +154,11 @@ impl Table {
     fn summary(output: &mut impl Write, summary: &SummaryRecord) -> io::Result<()> {
         writeln!(
             output,
-            "\n{} calls, {} streams, {} registrations\n{} packets: {} SIP, {} RTP, {} RTCP",
-            summary.calls,
-            summary.streams,
-            summary.registrations,
-            summary.packets,
+            "\n{}, {}, {}\n{}: {} SIP, {} RTP, {} RTCP",
+            count(summary.calls, "call"),
+            count(summary.streams, "stream"),
+            count(summary.registrations, "registration"),
+            count(summary.packets, "packet"),
             summary.sip_messages,
             summary.rtp_packets,
             summary.rtcp_packets
@@ -159,8 +168,20 @@ impl Table {
                 writeln!(output, "  not used: {packets} at {stage}, {reason}")?;
             }
         }
+        for (table, entries) in &summary.evicted {
+            writeln!(output, "  ! given up before their end, as their table was full: {entries} {table}")?;
+        }
+        let unannounced = summary.dropped.get("track").and_then(|reasons| reasons.get("no_signalling"));
+        if let (Some(packets), 0, 0) = (unannounced, summary.calls, summary.streams) {
+            writeln!(output, "{packets} look like media that no call announces; --rtp-without-sip shows them")?;
+        }
         Ok(())
     }
+}
+
+/// So many of something.
+fn count(number: u64, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }
 
 /// The name of a state as the JSON has it.

@@ -7,6 +7,7 @@
 
 mod calls;
 mod config;
+mod config_help;
 mod engine_config;
 mod engines;
 mod keeper;
@@ -34,6 +35,7 @@ use sniffer_core::time::Timestamp;
 use tracing::info;
 
 pub use config::{Config, ConfigError, Keep};
+pub use config_help::configuration;
 pub use shared::Shared;
 
 use crate::{capture::Upstream, limits};
@@ -41,13 +43,13 @@ use crate::{capture::Upstream, limits};
 /// What the command line says.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// The configuration, as JSON.
-    #[arg(long)]
+    /// The configuration, as JSON
+    #[arg(long, value_name = "FILE")]
     config: PathBuf,
-    /// For developers: feed a capture file in real time, its times moved to the present, beside the ports.
-    #[arg(long)]
+    /// Feed a capture file in real time beside the ports, its times moved to the present, to try things without a port
+    #[arg(long, value_name = "FILE")]
     replay: Option<PathBuf>,
-    /// Begin the replayed file again when it ends.
+    /// Begin the replayed file again when it ends
     #[arg(long = "loop", requires = "replay")]
     repeat: bool,
 }
