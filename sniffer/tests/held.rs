@@ -178,4 +178,5 @@ fn links_of_different_kinds_need_pcapng_and_it_is_said() {
     let output = write("both.pcap");
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     assert!(String::from_utf8_lossy(&output.stderr).contains("end in .pcapng"), "{output:?}");
+    assert!(!folder.path().join("both.pcap").exists(), "no half of a call stays");
 }

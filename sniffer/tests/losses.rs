@@ -1,7 +1,7 @@
 //! What the capture itself loses marks the calls in whose time it fell, and no others: in the records, on the disk, in a
 //! search and as JSON. The ring overflows because the readers are stopped; the packet store because its disk is full.
 
-use std::{io::Read, path::Path, process::Stdio, time::Duration};
+use std::{io::Read, path::Path, time::Duration};
 
 use nix::{
     mount::{MsFlags, mount},
@@ -14,13 +14,13 @@ use sniffer_core::{
 };
 
 use crate::{
-    command_line::sniffer,
     daemon::{Daemon, counters},
+    live,
     wire::{Cable, in_network},
 };
 
 /// Longer than looks at the ring's counters are apart, and than what a loss may lie beside a call and still count.
-const APART: Duration = Duration::from_secs(4);
+const APART: Duration = Duration::from_secs(6);
 
 /// One call after the other between the same two telephones.
 struct Talk<'a> {
@@ -119,8 +119,7 @@ fn what_a_full_ring_loses_marks_the_call_of_that_time_and_neither_the_one_before
         let mut daemon = Daemon::start_with(folder.path(), settings(&folder.path().join("store")), false);
         let up = |response| counters(response).filter(|all| all.ports[0].state == sniffer_core::query::PortState::Up);
         daemon.ask_until(&Request::Counters, up);
-        let mut live =
-            sniffer(&["live", "far", "--json"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut live = live::start();
         let live_process = nix::unistd::Pid::from_raw(i32::try_from(live.id()).unwrap());
         std::thread::sleep(APART);
         let cable = Cable::open("near");
@@ -202,7 +201,12 @@ fn packets_that_a_full_disk_keeps_out_mark_the_call_they_were_of_and_no_other() 
         let full = disk.join("full");
         std::fs::write(&full, vec![1; free() - (2 << 20)]).unwrap();
         during.begin();
-        std::thread::sleep(Duration::from_secs(2));
+        let in_progress = |response| match response {
+            Response::Calls { calls, .. } => calls.into_iter().find(|call| call.call_id == "during" && call.lost_here),
+            _ => None,
+        };
+        let row = daemon.ask_until(&Request::Calls { limit: 10, before: None }, in_progress);
+        assert_eq!(row.state, CallState::InCall, "marked while it goes on");
         during.end();
         std::thread::sleep(Duration::from_secs(2));
         assert_eq!(marked(&mut daemon, &["before", "during"]), ["during"], "{}", daemon.log());

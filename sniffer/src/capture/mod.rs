@@ -84,3 +84,22 @@ fn link_type(hardware: u16) -> Result<LinkType, CaptureError> {
         other => Err(CaptureError::HardwareType(other)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_are_read_as_what_their_interface_is_and_others_are_refused_by_name() {
+        let known =
+            [(1, LinkType::Ethernet), (772, LinkType::Ethernet), (519, LinkType::RawIp), (65534, LinkType::RawIp)];
+        for (hardware, link) in known {
+            assert_eq!(link_type(hardware).unwrap(), link, "{hardware}");
+        }
+        // Radiotap, a 6in4 tunnel, InfiniBand: their frames begin with something else.
+        for hardware in [0, 32, 512, 776, 803] {
+            let error = link_type(hardware).unwrap_err();
+            assert_eq!(error.to_string(), format!("interfaces of hardware type {hardware} cannot be captured"));
+        }
+    }
+}

@@ -48,14 +48,19 @@ pub fn write(call_id: &str, target: &Path, files: &[PathBuf], mut output: impl W
         bail!("none of the {} calls has this Call-ID; `sniffer read --json` shows each call's call_id", wanted.others);
     }
     let mut capture = Capture::create(target)?;
-    each_frame(files, false, |engine, number, packet, used| {
+    let written = each_frame(files, false, |engine, number, packet, used| {
         while engine.next_event().is_some() {}
         engine.take_held();
         match packet {
             Some(packet) if wanted.holds(number, used) => capture.packet(packet),
             Some(_) | None => Ok(()),
         }
-    })?;
+    });
+    if written.is_err() && target.metadata().is_ok_and(|metadata| metadata.is_file()) {
+        // Half of a call would be taken for a whole one.
+        drop(std::fs::remove_file(target));
+    }
+    written?;
     let packets = capture.finish()?;
     writeln!(output, "{}: {packets} packets", target.display())?;
     Ok(code)

@@ -2,9 +2,9 @@
 //! holds somebody's numbers and voice.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::{File, OpenOptions, Permissions},
     io::{self, BufWriter, Write},
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -36,7 +36,13 @@ impl Capture {
     /// When it cannot be written.
     pub fn create(target: &Path) -> Result<Self> {
         let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(target);
-        let file = BufWriter::new(file.with_context(|| failed(target))?);
+        let file = file.with_context(|| failed(target))?;
+        let metadata = file.metadata().with_context(|| failed(target))?;
+        // One that was there has the mode that it had; a device or a pipe keeps it.
+        if metadata.is_file() && metadata.permissions().mode() & 0o777 != 0o600 {
+            file.set_permissions(Permissions::from_mode(0o600)).with_context(|| failed(target))?;
+        }
+        let file = BufWriter::new(file);
         let is_pcapng = target.extension().is_some_and(|end| end.eq_ignore_ascii_case("pcapng"));
         let kind = if is_pcapng {
             Kind::Pcapng(PcapngWriter::new(file).with_context(|| failed(target))?)
