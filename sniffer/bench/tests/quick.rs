@@ -12,7 +12,7 @@ use sniffer_bench::{
     check::differences,
     workload::{Scale, Workload},
 };
-use traffic::{CallPlan, Codec, Faults, Hole, Plan, write_pcap};
+use traffic::{CallPlan, Codec, Faults, Hole, Outcome, Plan, write_pcap};
 
 fn bench(arguments: &[&str]) -> Output {
     #[expect(clippy::disallowed_methods, reason = "the test starts the program under test")]
@@ -73,6 +73,8 @@ fn what_is_heard_over_bad_ways_is_what_the_definitions_say() {
         let caller = format!("+3512155500{n:02}");
         CallPlan {
             codec: codecs[n % codecs.len()],
+            // One goes on when the recording ends.
+            outcome: if n == 5 { Outcome::InCall } else { Outcome::Completed },
             caller_faults: ways[n % ways.len()],
             callee_faults: ways[(n / 2) % ways.len()],
             ..CallPlan::plain(&caller, "+442079460018", Duration::from_secs(9))
