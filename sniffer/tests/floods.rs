@@ -105,10 +105,11 @@ fn invites_with_many_media_lines_fill_the_table_of_calls_and_no_more() {
 
 #[test]
 fn fragments_and_segments_that_wait_for_more_are_bounded_and_counted() {
-    let summary =
-        flood("fragments", 80_000, |n| ip(17, u16::try_from(n & 0xffff).unwrap(), 0x2000, (n >> 16, 2), &[0x55; 1000]));
+    let summary = flood("fragments", 180_000, |n| {
+        ip(17, u16::try_from(n & 0xffff).unwrap(), 0x2000, (n >> 16, 2), &[0x55; 1400])
+    });
     assert!(summary["joined"].get("fragmented_packets").is_none(), "{summary}");
-    assert_eq!(crate::captures::dropped(&summary), 80_000, "{summary}");
+    assert_eq!(crate::captures::dropped(&summary), 180_000, "{summary}");
     let summary = flood("segments", 80_000, |n| {
         let (flow, is_behind) = (n / 2, n % 2 == 1);
         let port = u16::try_from(flow % 60_000 + 1).unwrap();

@@ -26,7 +26,7 @@ fn carried(name: &str, summary: &Value) -> Carried {
             let count = count.as_u64().unwrap();
             match (stage.as_str(), reason.as_str()) {
                 ("classify" | "parse" | "track", _) => carried.udp += count,
-                ("decode", "tcp" | "tcp_empty" | "tcp_repeated") => carried.tcp += count,
+                ("decode", "tcp" | "tcp_empty" | "tcp_repeated" | "rtp_over_tcp") => carried.tcp += count,
                 ("decode", "sctp" | "sctp_empty") => carried.sctp += count,
                 ("decode", "transport") => carried.other += count,
                 ("decode", "not_ip") => carried.not_ip += count,
