@@ -16,7 +16,7 @@ use std::{path::Path, sync::Arc, time::Instant};
 use nix::sys::resource::{UsageWho, getrusage};
 use sniffer::{
     disk::{Disk, RealDisk},
-    packets::{Kind, MediaKept, Owner, Packet, PacketStore, Settings, Wanted},
+    packets::{Kind, MediaKept, Owner, Packet, PacketStore, Settings, Shape, Wanted},
     store::{Detail, Kept, Store},
 };
 use sniffer_core::{
@@ -182,7 +182,8 @@ fn packets(folder: &Path) {
                 let nanos = turn * 20_000_000 + call * 9000 + way * 3000 + (turn * call) % 1000;
                 let time = Timestamp::from_nanos(1_700_000_000_000_000_000 + nanos as i64);
                 let packet = Packet { time, link: 1, original: 214, bytes: &frame };
-                gatherer.keep(Kind::Media, Owner::Call(call), &packet, 54, None);
+                let shape = Shape { head: 54, rtp: Some(42), vlan: None, stream: Some(call * 2 + way) };
+                gatherer.keep(Kind::Media, Owner::Call(call), &packet, &shape);
                 count += 1;
             }
         }
@@ -192,7 +193,7 @@ fn packets(folder: &Path) {
     assert!(store.sync());
     let spent = cpu() - before;
     println!(
-        "packets: {count} kept, {:?} dropped, {:.0} ns CPU a packet in all, {:.0} ns of it (wall) in the capture path, {:.1} bytes a packet of 72, {:.1} s",
+        "packets: {count} kept, {:?} dropped, {:.0} ns CPU a packet in all, {:.0} ns of it (wall) in the capture path, {:.1} bytes a packet of 54, {:.1} s",
         store.dropped(),
         spent / count as f64 * 1e9,
         gathering / count as f64 * 1e9,

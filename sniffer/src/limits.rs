@@ -118,12 +118,13 @@ pub const ARCHIVE_WAIT: Duration = Duration::from_secs(120);
 pub const ARCHIVE_CALL: u64 = 2048;
 /// Rows that the archive holds in memory, some 50 MB with all their streams: one row group of a file.
 pub const ARCHIVE_ROWS: usize = 10_000;
-/// Bytes of packets that a worker gathers before it hands them over: 1,000 calls fill a block of headers in about half a
-/// second, and each has some kilobytes of it.
+/// Bytes that a worker's packets of one kind take before it hands them over, as what is packed and what finds it again:
+/// 1,000 calls with the headers of their media take 1.5 MB in half a second.
 pub const PACKET_BLOCK: usize = 4 * 1024 * 1024;
 /// How long packets wait in a block that does not fill.
 pub const PACKET_WAIT: Duration = Duration::from_millis(500);
-/// Blocks that wait for the disk: 64 MiB of memory at most, some seconds of a slow disk at 1,000 calls.
+/// Blocks that wait for the disk, each as it is written and so no larger than what was gathered: 64 MiB at most, eight
+/// seconds of a slow disk. Besides, each reader gathers two kinds.
 pub const PACKET_QUEUE: usize = 16;
 /// The same where whoever reads waits for the disk: one is written while the next one fills.
 pub const PACKET_QUEUE_WAITING: usize = 1;

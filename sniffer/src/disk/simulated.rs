@@ -25,6 +25,7 @@ struct State {
     pending_names: Vec<(PathBuf, Option<usize>)>,
     steps: u64,
     allowed: u64,
+    octets_read: u64,
     free: u64,
 }
 
@@ -91,6 +92,11 @@ impl Simulated {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap()
+    }
+
+    /// Octets that were read so far.
+    pub fn octets_read(&self) -> u64 {
+        self.state().octets_read
     }
 
     /// Steps taken.
@@ -305,11 +311,12 @@ impl DiskFile for SimulatedFile {
     }
 
     fn read(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
-        let state = self.disk.state();
+        let mut state = self.disk.state();
         state.alive()?;
         let at = place(offset);
         let found = state.files[self.file].data.get(at..at + buffer.len()).ok_or(io::ErrorKind::UnexpectedEof)?;
         buffer.copy_from_slice(found);
+        state.octets_read += u64::try_from(buffer.len()).unwrap_or(0);
         Ok(())
     }
 

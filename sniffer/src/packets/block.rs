@@ -1,11 +1,14 @@
 //! A block: packets grouped by whose they are, behind an index of the groups. All numbers are little endian.
 //!
-//! `header | adoptions | index | groups`. The header tells the time range and the lengths, and has a checksum; so have the
-//! adoptions, the index and each group. A group is records one behind the other, packed where it pays ([`super::codec`]).
+//! `header | adoptions | directory | index | groups`. The header tells the time range and the lengths. The index has an
+//! entry for each group, sorted by owner, in pages of [`PAGE`] entries; the directory has the first owner of each page,
+//! so that of a block with many groups only one page is read for a call. A group is runs of packets one behind the other
+//! ([`super::codec`]). Header, adoptions, directory, each page and each group have a checksum. Blocks of another format
+//! have another magic number, and are not read.
 
 use sniffer_core::time::Timestamp;
 
-use super::{codec, order::by_owner};
+use super::codec::Unpacking;
 use crate::limits;
 
 /// Whose a packet is.
@@ -25,21 +28,12 @@ const OTHER: u64 = 1 << 62;
 impl Owner {
     /// As a number: calls, all else, streams.
     #[must_use]
+    #[inline]
     pub fn number(self) -> u64 {
         match self {
             Self::Call(serial) => serial & !(STREAM | OTHER),
             Self::Other(serial) => serial & !STREAM | OTHER,
             Self::Stream(serial) => serial | STREAM,
-        }
-    }
-
-    /// The owner with this number.
-    #[must_use]
-    pub fn from_number(number: u64) -> Self {
-        match (number & STREAM, number & OTHER) {
-            (0, 0) => Self::Call(number),
-            (0, _) => Self::Other(number & !OTHER),
-            _ => Self::Stream(number & !STREAM),
         }
     }
 }
@@ -57,62 +51,31 @@ pub struct Packet<'a> {
     pub bytes: &'a [u8],
 }
 
-/// Adds a record: time, original length, length, link type, the packet's octets. A VLAN tag that the card took out goes back to its place in an Ethernet frame.
-pub fn add_record(bytes: &mut Vec<u8>, packet: &Packet<'_>, vlan: Option<u16>) {
-    let vlan = vlan.filter(|_| packet.link == 1 && packet.bytes.len() >= 12);
-    let tag = if vlan.is_some() { 4_usize } else { 0 };
-    let length = u32::try_from(packet.bytes.len().saturating_add(tag)).unwrap_or(u32::MAX);
-    let original = packet.original.saturating_add(u32::try_from(tag).unwrap_or(0)).max(length);
-    bytes.extend(packet.time.as_nanos().to_le_bytes());
-    bytes.extend(original.to_le_bytes());
-    bytes.extend(length.to_le_bytes());
-    bytes.extend(packet.link.to_le_bytes());
-    match (vlan, packet.bytes.split_at_checked(12)) {
-        (Some(vlan), Some((addresses, rest))) => {
-            bytes.extend_from_slice(addresses);
-            bytes.extend([0x81, 0x00]);
-            bytes.extend(vlan.to_be_bytes());
-            bytes.extend_from_slice(rest);
-        }
-        _ => bytes.extend_from_slice(packet.bytes),
-    }
-}
-
-/// The first record, and what follows it; none when it is damaged.
-#[must_use]
-pub fn split_record(bytes: &[u8]) -> Option<(Packet<'_>, &[u8])> {
-    let (time, rest) = bytes.split_first_chunk::<8>()?;
-    let (original, rest) = rest.split_first_chunk::<4>()?;
-    let (length, rest) = rest.split_first_chunk::<4>()?;
-    let (link, rest) = rest.split_first_chunk::<2>()?;
-    let (bytes, rest) = rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)?;
-    let packet = Packet {
-        time: Timestamp::from_nanos(i64::from_le_bytes(*time)),
-        link: u16::from_le_bytes(*link),
-        original: u32::from_le_bytes(*original),
-        bytes,
-    };
-    Some((packet, rest))
-}
-
-/// A packet in a block that is being gathered.
-#[derive(Clone, Copy, Debug)]
-pub struct Entry {
-    /// Whose it is, as a number.
-    pub owner: u64,
-    /// Where its record begins.
-    pub at: u32,
-    /// How long the record is.
-    pub length: u32,
-}
-
-const MAGIC: &[u8; 8] = b"CWBLOCK1";
+const MAGIC: &[u8; 8] = b"CWBLOCK2";
 /// Octets of a block's header.
 pub const HEADER: usize = 72;
 /// Octets of an adoption: the stream and its call.
-const ADOPTION: usize = 16;
+pub const ADOPTION: usize = 16;
+/// Octets of a page in the directory: its first owner and its checksum.
+pub const PAGE_ENTRY: usize = 12;
 /// Octets of a group in the index.
-const GROUP: usize = 32;
+pub const GROUP: usize = 24;
+/// Groups of a page: one page is read for a call, and 4 KiB are what a disk gives at once.
+pub const PAGE: usize = 128;
+
+/// As a length in a file.
+pub fn long(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
+}
+
+/// A piece of the block, from its beginning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Piece {
+    /// Where it begins.
+    pub at: u64,
+    /// Its octets.
+    pub length: u64,
+}
 
 /// The header of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,8 +94,10 @@ pub struct Header {
     pub groups: u32,
     /// Octets of all groups.
     pub data: u32,
-    adoptions_checksum: u32,
-    index_checksum: u32,
+    /// Checksum of the adoptions.
+    pub adoptions_checksum: u32,
+    /// Checksum of the directory.
+    pub directory_checksum: u32,
 }
 
 impl Header {
@@ -154,21 +119,23 @@ impl Header {
             groups: short(40)?,
             data: short(44)?,
             adoptions_checksum: short(48)?,
-            index_checksum: short(52)?,
+            directory_checksum: short(52)?,
         };
         // Nothing true is larger: what is read into memory is bounded by it.
         let most = u64::try_from(limits::PACKET_BLOCK).unwrap_or(0).saturating_mul(4);
         (header.length() <= most).then_some(header)
     }
 
-    fn to_bytes(self) -> [u8; HEADER] {
+    /// Its octets.
+    #[must_use]
+    pub fn to_bytes(self) -> [u8; HEADER] {
         let mut bytes = Vec::with_capacity(HEADER);
         bytes.extend(MAGIC);
         bytes.extend(self.run.to_le_bytes());
         bytes.extend(self.earliest.as_nanos().to_le_bytes());
         bytes.extend(self.latest.as_nanos().to_le_bytes());
         for number in
-            [self.packets, self.adoptions, self.groups, self.data, self.adoptions_checksum, self.index_checksum]
+            [self.packets, self.adoptions, self.groups, self.data, self.adoptions_checksum, self.directory_checksum]
         {
             bytes.extend(number.to_le_bytes());
         }
@@ -178,28 +145,52 @@ impl Header {
         bytes.try_into().unwrap_or([0; HEADER])
     }
 
-    /// Octets of the adoptions, which follow the header.
+    /// The adoptions.
     #[must_use]
-    pub fn adoptions_length(&self) -> u64 {
-        u64::from(self.adoptions).saturating_mul(16)
+    pub fn adoptions(&self) -> Piece {
+        Piece { at: long(HEADER), length: u64::from(self.adoptions).saturating_mul(long(ADOPTION)) }
     }
 
-    /// Octets of the index, which follows the adoptions.
-    #[must_use]
-    pub fn index_length(&self) -> u64 {
-        u64::from(self.groups).saturating_mul(32)
+    /// Pages of the index.
+    fn pages(&self) -> u64 {
+        u64::from(self.groups).div_ceil(long(PAGE))
     }
 
-    /// Where the groups begin, from the block's beginning.
+    /// The directory.
     #[must_use]
-    pub fn data_at(&self) -> u64 {
-        self.adoptions_length().saturating_add(self.index_length()).saturating_add(72)
+    pub fn directory(&self) -> Piece {
+        let Piece { at, length } = self.adoptions();
+        Piece { at: at.saturating_add(length), length: self.pages().saturating_mul(long(PAGE_ENTRY)) }
+    }
+
+    /// The whole index.
+    #[must_use]
+    pub fn index(&self) -> Piece {
+        let Piece { at, length } = self.directory();
+        Piece { at: at.saturating_add(length), length: u64::from(self.groups).saturating_mul(long(GROUP)) }
+    }
+
+    /// A page of the index.
+    #[must_use]
+    pub fn page(&self, page: &Page) -> Piece {
+        let Piece { at, length } = self.index();
+        let before = long(page.number).saturating_mul(long(PAGE.saturating_mul(GROUP)));
+        Piece { at: at.saturating_add(before), length: length.saturating_sub(before).min(long(PAGE * GROUP)) }
+    }
+
+    /// The octets of a group.
+    #[must_use]
+    pub fn group(&self, group: &Group) -> Piece {
+        let Piece { at, length } = self.index();
+        let data = at.saturating_add(length);
+        Piece { at: data.saturating_add(u64::from(group.at)), length: u64::from(group.stored) }
     }
 
     /// Octets of the whole block.
     #[must_use]
     pub fn length(&self) -> u64 {
-        self.data_at().saturating_add(u64::from(self.data))
+        let Piece { at, length } = self.index();
+        at.saturating_add(length).saturating_add(u64::from(self.data))
     }
 
     /// Streams and the calls that adopted them; none when the octets are damaged.
@@ -219,32 +210,45 @@ impl Header {
             .collect()
     }
 
-    /// The groups of an index; none when it is damaged.
+    /// The pages of the index; none when the octets are damaged.
     #[must_use]
-    pub fn read_index(&self, bytes: &[u8]) -> Option<Vec<Group>> {
-        if crc32fast::hash(bytes) != self.index_checksum {
+    pub fn read_directory(&self, bytes: &[u8]) -> Option<Vec<Page>> {
+        if crc32fast::hash(bytes) != self.directory_checksum {
+            return None;
+        }
+        let (entries, _) = bytes.as_chunks::<PAGE_ENTRY>();
+        entries.iter().enumerate().map(|(number, entry)| Page::read(number, entry)).collect()
+    }
+}
+
+/// A page of the index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Page {
+    number: usize,
+    first: u64,
+    checksum: u32,
+}
+
+impl Page {
+    fn read(number: usize, bytes: &[u8; PAGE_ENTRY]) -> Option<Self> {
+        let (first, checksum) = bytes.split_first_chunk::<8>()?;
+        let checksum = u32::from_le_bytes(*checksum.first_chunk()?);
+        Some(Self { number, first: u64::from_le_bytes(*first), checksum })
+    }
+
+    /// The page that has a group of this owner if any has.
+    #[must_use]
+    pub fn of(pages: &[Self], owner: u64) -> Option<&Self> {
+        pages.get(pages.partition_point(|page| page.first <= owner).checked_sub(1)?)
+    }
+
+    /// Its groups; none when the octets are damaged.
+    #[must_use]
+    pub fn read_groups(&self, bytes: &[u8]) -> Option<Vec<Group>> {
+        if crc32fast::hash(bytes) != self.checksum {
             return None;
         }
         bytes.as_chunks::<GROUP>().0.iter().map(Group::read).collect()
-    }
-
-    /// The groups of these owners only, by a search of a sorted index; none when it is damaged.
-    #[must_use]
-    pub fn find(&self, bytes: &[u8], owners: &[Owner]) -> Option<Vec<Group>> {
-        if crc32fast::hash(bytes) != self.index_checksum {
-            return None;
-        }
-        let (groups, _) = bytes.as_chunks::<GROUP>();
-        let number = |group: &[u8; GROUP]| group.first_chunk().copied().map_or(0, u64::from_le_bytes);
-        let mut found = Vec::new();
-        for owner in owners {
-            if let Ok(place) = groups.binary_search_by_key(&owner.number(), number)
-                && let Some(group) = groups.get(place)
-            {
-                found.push(Group::read(group)?);
-            }
-        }
-        Some(found)
     }
 }
 
@@ -255,113 +259,43 @@ pub struct Group {
     pub owner: u64,
     /// From the beginning of the groups.
     pub at: u32,
-    /// Octets as stored.
+    /// Its octets.
     pub stored: u32,
-    /// Octets of its records.
-    pub raw: u32,
     /// Packets in it.
     pub packets: u32,
-    checksum: u32,
-    is_packed: bool,
+    /// Checksum of its octets.
+    pub checksum: u32,
 }
 
 impl Group {
     fn read(bytes: &[u8; GROUP]) -> Option<Self> {
         let short = |at: usize| bytes.get(at..)?.first_chunk().copied().map(u32::from_le_bytes);
-        Some(Self {
-            owner: bytes.first_chunk().copied().map(u64::from_le_bytes)?,
-            at: short(8)?,
-            stored: short(12)?,
-            raw: short(16)?,
-            packets: short(20)?,
-            checksum: short(24)?,
-            is_packed: short(28)? == 1,
-        })
+        let owner = bytes.first_chunk().copied().map(u64::from_le_bytes)?;
+        Some(Self { owner, at: short(8)?, stored: short(12)?, packets: short(16)?, checksum: short(20)? })
     }
 
-    fn write(&self, bytes: &mut Vec<u8>) {
+    /// Adds its octets.
+    pub fn write(&self, bytes: &mut Vec<u8>) {
         bytes.extend(self.owner.to_le_bytes());
-        for number in [self.at, self.stored, self.raw, self.packets, self.checksum, u32::from(self.is_packed)] {
+        for number in [self.at, self.stored, self.packets, self.checksum] {
             bytes.extend(number.to_le_bytes());
         }
     }
 
-    /// The records of the group in these octets; none when they are damaged.
+    /// Its packets, packed; none when the octets are damaged.
     #[must_use]
-    pub fn records(&self, stored: &[u8]) -> Option<Vec<u8>> {
-        if crc32fast::hash(stored) != self.checksum {
-            return None;
+    pub fn packets<'a>(&self, stored: &'a [u8]) -> Option<Unpacking<'a>> {
+        (crc32fast::hash(stored) == self.checksum).then(|| Unpacking::new(stored))
+    }
+
+    /// Says whether all its packets can be read.
+    #[must_use]
+    pub fn is_whole(&self, stored: &[u8]) -> bool {
+        let Some(mut packets) = self.packets(stored) else { return false };
+        let mut count = 0_u32;
+        while packets.next_packet().is_some() {
+            count = count.saturating_add(1);
         }
-        if self.is_packed { codec::unpack(stored, usize::try_from(self.raw).ok()?) } else { Some(stored.to_vec()) }
+        packets.is_over() && count == self.packets
     }
-}
-
-/// What a block is made of.
-#[derive(Debug, Default)]
-pub struct Parts<'a> {
-    /// The run of the program.
-    pub run: u64,
-    /// Records, one behind the other.
-    pub records: &'a [u8],
-    /// Streams and the calls that adopted them.
-    pub adoptions: &'a [(u64, u64)],
-    /// Earliest and latest time.
-    pub times: (Timestamp, Timestamp),
-}
-
-/// The block of these packets. `entries` come out sorted.
-#[must_use]
-pub fn seal(parts: &Parts<'_>, entries: &mut [Entry]) -> Vec<u8> {
-    by_owner(entries);
-    let (mut data, mut index, mut groups) = (Vec::with_capacity(parts.records.len() / 2), Vec::new(), 0_u32);
-    let number = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
-    for group in entries.chunk_by(|a, b| a.owner == b.owner) {
-        let records: Vec<&[u8]> = group.iter().filter_map(|entry| record(parts.records, entry)).collect();
-        let raw = records.iter().map(|record| record.len()).sum();
-        let at = data.len();
-        let packed = codec::pack(&records, raw);
-        match &packed {
-            Some(packed) => data.extend_from_slice(packed),
-            None => records.iter().for_each(|record| data.extend_from_slice(record)),
-        }
-        let stored = data.get(at..).unwrap_or_default();
-        let group = Group {
-            owner: group.first().map_or(0, |entry| entry.owner),
-            at: number(at),
-            stored: number(stored.len()),
-            raw: number(raw),
-            packets: number(records.len()),
-            checksum: crc32fast::hash(stored),
-            is_packed: packed.is_some(),
-        };
-        group.write(&mut index);
-        groups = groups.saturating_add(1);
-    }
-    let mut adoptions = Vec::with_capacity(parts.adoptions.len().saturating_mul(ADOPTION));
-    for (stream, call) in parts.adoptions {
-        adoptions.extend(stream.to_le_bytes());
-        adoptions.extend(call.to_le_bytes());
-    }
-    let header = Header {
-        run: parts.run,
-        earliest: parts.times.0,
-        latest: parts.times.1,
-        packets: number(entries.len()),
-        adoptions: number(parts.adoptions.len()),
-        groups,
-        data: number(data.len()),
-        adoptions_checksum: crc32fast::hash(&adoptions),
-        index_checksum: crc32fast::hash(&index),
-    };
-    let mut block = header.to_bytes().to_vec();
-    block.reserve(adoptions.len().saturating_add(index.len()).saturating_add(data.len()));
-    block.extend(adoptions);
-    block.extend(index);
-    block.extend(data);
-    block
-}
-
-fn record<'a>(records: &'a [u8], entry: &Entry) -> Option<&'a [u8]> {
-    let at = usize::try_from(entry.at).ok()?;
-    records.get(at..at.checked_add(usize::try_from(entry.length).ok()?)?)
 }

@@ -1,207 +1,568 @@
-//! Packing the records of a group: a packet differs from an earlier one of its stream in a few octets of its headers.
+//! Packing packets: each is told by how it differs from what was to be expected after the one before it.
 //!
-//! A record is packed as: the place of the record it is compared with, its length (two octets), then for each eight of
-//! its first octets a map of those that differ, and those octets; the rest as it is. It needs no tables and reads
-//! nothing but what the block holds, and makes a headers-only RTP record of 84 octets one of about 25.
+//! Packets are packed in runs, those of a stream in one. Of the next RTP packet its sequence number, its timestamp, the
+//! identification of its IP packet and the checksum of that are guessed; what is kept of it where the guess is right is
+//! an octet and the time, about 5 octets in all, and where UDP has a checksum 7. A record is:
+//!
+//! - its flags, and of a whole one ([`WHOLE`]) its time, lengths, link type, how long its head is, where RTP begins in
+//!   it, and its octets as they are: a run begins with such a record;
+//! - else the time's difference; where they are not as before the lengths; where they are not as guessed the IP
+//!   identification and the checksum of UDP; where other octets of the head differ, which of its eights have such
+//!   octets, and for each a map of these and they; then what lies behind the head, as it is.
+//!
+//! Numbers are little endian; those that are mostly small have seven bits an octet, as LEB128. Reading believes nothing:
+//! damaged octets give no record or wrong ones, never more than the octets say.
 
-use crate::limits;
+use sniffer_core::time::Timestamp;
 
-/// How many records of the past are remembered: the two directions of a call, and two more.
-const PLACES: usize = 4;
-/// Octets of a record that are compared: the record's own fields, and headers down to RTP over IPv6 with a VLAN.
-const COMPARED: usize = 112;
+use super::Packet;
 
-#[derive(Default)]
-struct Past {
-    records: [Vec<u8>; PLACES],
+/// Octets of a packet that are compared: headers down to RTP over IPv6 with a VLAN. A group then has two cache lines.
+pub const HEAD: usize = 80;
+/// The same as a number of eights.
+const EIGHTS: usize = 10;
+const _: () = assert!(HEAD == EIGHTS * 8);
+/// Of what is no RTP so much is compared: IP, UDP, and the beginning of a start line.
+const OTHER_HEAD: usize = 64;
+
+/// The record needs none before it.
+const WHOLE: u8 = 0x80;
+/// The time's difference: microseconds in two octets, nanoseconds in four, or the time itself in eight.
+const TIME: u8 = 0x03;
+const TIME_MICROS: u8 = 0;
+const TIME_NANOS: u8 = 1;
+const TIME_ITSELF: u8 = 2;
+/// The lengths follow.
+const LENGTHS: u8 = 0x04;
+/// The IP identification follows.
+const IDENTIFICATION: u8 = 0x08;
+/// The checksum of UDP follows.
+const CHECKSUM: u8 = 0x10;
+/// Other octets of the head follow.
+const OCTETS: u8 = 0x20;
+
+/// What is known of a packet beside its octets.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Shape {
+    /// How many of its octets are kept of media where only headers are.
+    pub head: usize,
+    /// Where RTP begins in it.
+    pub rtp: Option<u8>,
+    /// The VLAN tag that the network card took out, and that goes back to its place in an Ethernet frame.
+    pub vlan: Option<u16>,
+    /// The serial of its stream.
+    pub stream: Option<u64>,
 }
 
-/// Where a record is remembered: packets of one direction go to one place. Octets 26 to 38 of an Ethernet frame are the
-/// addresses and ports of IPv4 over UDP; for others any choice is as right, only less apt.
-fn place(record: &[u8]) -> u8 {
-    let Some((first, rest)) = record.get(44..56).and_then(|octets| octets.split_first_chunk()) else { return 0 };
-    let last = rest.first_chunk().copied().map_or(0, u32::from_le_bytes);
-    let mixed = (u64::from_le_bytes(*first) ^ u64::from(last).rotate_left(29)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    // Two bits: as many as there are places.
-    u8::try_from(mixed >> 62).unwrap_or_default()
+/// A run of packets: what is known of the last one, and so of the next.
+#[derive(Clone, Debug)]
+pub struct Run {
+    time: i64,
+    original: u32,
+    length: u32,
+    /// How far the RTP timestamp went with the last packet, and the IP identification.
+    step: u32,
+    identification_step: u16,
+    link: u16,
+    /// Octets of `head` that are the packet's.
+    size: u8,
+    /// Where RTP begins in the head; zero where there is none that could be guessed.
+    rtp: u8,
+    /// RTP lies in UDP in IPv4 without options.
+    is_v4: bool,
+    has_begun: bool,
+    head: [u8; HEAD],
 }
 
-/// Packs records, each with its length in two octets before it (little endian: that of the record alone). None when it does not pay.
-pub fn pack(records: &[&[u8]], raw: usize) -> Option<Vec<u8>> {
-    let mut past = Past::default();
-    let mut packed = Vec::with_capacity(raw / 2);
-    // Records of one call lie far from each other. Looking at all of them first lets the memory fetch many at once: one
-    // by one each cost 70 ns.
-    let places: Vec<u8> = records.iter().map(|record| place(record)).collect();
-    for (record, place) in records.iter().zip(places) {
-        let before = past.records.get_mut(usize::from(place))?;
-        packed.push(place);
-        packed.extend(u32::try_from(record.len()).ok()?.to_le_bytes());
-        let (head, rest) = record.split_at_checked(COMPARED).unwrap_or((record, &[]));
-        let (eights, end) = head.as_chunks::<8>();
-        let (same, _) = before.as_chunks::<8>();
-        // A record that is longer than the one before it differs there in every octet.
-        let shared = eights.len().min(same.len());
-        for (eight, same) in eights.iter().zip(same) {
-            differing(&mut packed, u64::from_le_bytes(*eight), u64::from_le_bytes(*same));
+impl Default for Run {
+    fn default() -> Self {
+        Self {
+            time: 0,
+            original: 0,
+            length: 0,
+            step: 0,
+            identification_step: 0,
+            link: 0,
+            size: 0,
+            rtp: 0,
+            is_v4: false,
+            has_begun: false,
+            head: [0; HEAD],
         }
-        for eight in eights.get(shared..).unwrap_or_default() {
-            packed.push(0xff);
-            packed.extend_from_slice(eight);
-        }
-        if !end.is_empty() {
-            let at = packed.len();
-            packed.push(0);
-            let same = before.get(head.len().saturating_sub(end.len())..).unwrap_or_default();
-            let mut map = 0_u8;
-            for (bit, byte) in end.iter().enumerate() {
-                if same.get(bit) != Some(byte) {
-                    map |= 1 << bit;
-                    packed.push(*byte);
-                }
+    }
+}
+
+/// The head of a packet, with its VLAN tag, and what lies behind it.
+struct Parts<'a> {
+    head: [u8; HEAD],
+    size: u8,
+    rtp: u8,
+    rest: &'a [u8],
+    length: u32,
+    original: u32,
+}
+
+impl<'a> Parts<'a> {
+    fn of(packet: &Packet<'a>, shape: &Shape) -> Self {
+        let mut head = [0; HEAD];
+        let bytes = packet.bytes;
+        let tag = shape.vlan.filter(|_| packet.link == 1 && bytes.len() >= 12);
+        let added = if tag.is_some() { 4 } else { 0 };
+        let wanted = if shape.rtp.is_some() { shape.head.saturating_add(added).min(HEAD) } else { OTHER_HEAD };
+        // A tag is put into the head: it is as long as to have room for it.
+        let taken = wanted.max(16).saturating_sub(added).min(bytes.len());
+        let (first, rest) = bytes.split_at_checked(taken).unwrap_or((bytes, &[]));
+        let (addresses, behind) = match tag {
+            Some(_) => first.split_at_checked(12).unwrap_or((first, &[])),
+            None => (first, &[][..]),
+        };
+        let mut place = head.as_mut_slice();
+        let mut put = |octets: &[u8]| {
+            if let Some((own, left)) = std::mem::take(&mut place).split_at_mut_checked(octets.len()) {
+                own.copy_from_slice(octets);
+                place = left;
             }
-            if let Some(slot) = packed.get_mut(at) {
-                *slot = map;
+        };
+        put(addresses);
+        if let Some(tag) = tag {
+            let [high, low] = tag.to_be_bytes();
+            put(&[0x81, 0x00, high, low]);
+            put(behind);
+        }
+        let size = taken.saturating_add(added);
+        let length = u32::try_from(bytes.len().saturating_add(added)).unwrap_or(u32::MAX);
+        let original = packet.original.saturating_add(u32::try_from(added).unwrap_or(0)).max(length);
+        let rtp = shape.rtp.map_or(0, |at| usize::from(at).saturating_add(added));
+        let rtp = if rtp.saturating_add(12) <= size { u8::try_from(rtp).unwrap_or(0) } else { 0 };
+        Self { head, size: u8::try_from(size).unwrap_or(0), rtp, rest, length, original }
+    }
+}
+
+/// Two octets of a head.
+fn two(head: &[u8; HEAD], at: usize) -> [u8; 2] {
+    head.get(at..).and_then(|rest| rest.first_chunk()).copied().unwrap_or_default()
+}
+
+/// Four octets of a head.
+fn four(head: &[u8; HEAD], at: usize) -> u32 {
+    head.get(at..).and_then(|rest| rest.first_chunk()).copied().map_or(0, u32::from_be_bytes)
+}
+
+fn set<const N: usize>(head: &mut [u8; HEAD], at: usize, octets: [u8; N]) {
+    if let Some(place) = head.get_mut(at..).and_then(|rest| rest.first_chunk_mut()) {
+        *place = octets;
+    }
+}
+
+impl Run {
+    /// Where the IP identification and the checksums of IP and UDP are in the head; the first two only in IPv4.
+    fn places(&self) -> Option<(usize, usize, usize)> {
+        let rtp = usize::from(self.rtp);
+        (rtp > 0).then(|| (rtp.wrapping_sub(24), rtp.wrapping_sub(18), rtp.wrapping_sub(2)))
+    }
+
+    fn expected_identification(&self, at: usize) -> u16 {
+        u16::from_be_bytes(two(&self.head, at)).wrapping_add(self.identification_step)
+    }
+
+    /// What the head of the next packet is expected to be, where its identification and the checksum of UDP are these.
+    fn guess(&self, identification: u16, checksum: [u8; 2]) -> [u8; HEAD] {
+        let mut head = self.head;
+        let Some((identification_at, sum_at, checksum_at)) = self.places() else { return head };
+        if self.is_v4 {
+            let before = u16::from_be_bytes(two(&head, identification_at));
+            let sum = changed(u16::from_be_bytes(two(&head, sum_at)), before, identification);
+            set(&mut head, identification_at, identification.to_be_bytes());
+            set(&mut head, sum_at, sum.to_be_bytes());
+        }
+        set(&mut head, checksum_at, checksum);
+        let rtp = usize::from(self.rtp);
+        // The marker stands at the beginning of talk, and so seldom twice.
+        if let Some(kind) = head.get_mut(rtp.saturating_add(1)) {
+            *kind &= 0x7f;
+        }
+        let number = u16::from_be_bytes(two(&head, rtp.saturating_add(2))).wrapping_add(1);
+        let timestamp = four(&head, rtp.saturating_add(4)).wrapping_add(self.step);
+        set(&mut head, rtp.saturating_add(2), number.to_be_bytes());
+        set(&mut head, rtp.saturating_add(4), timestamp.to_be_bytes());
+        head
+    }
+
+    /// Takes note of a packet's head.
+    fn see(&mut self, head: &[u8; HEAD]) {
+        if let Some((identification_at, _, _)) = self.places() {
+            let timestamp_at = usize::from(self.rtp).saturating_add(4);
+            self.step = four(head, timestamp_at).wrapping_sub(four(&self.head, timestamp_at));
+            if self.is_v4 {
+                let number = |head| u16::from_be_bytes(two(head, identification_at));
+                self.identification_step = number(head).wrapping_sub(number(&self.head));
             }
         }
+        self.head = *head;
+    }
+
+    /// Begins with a packet of which all is told.
+    fn begin(&mut self, head: &[u8; HEAD], size: u8, rtp: u8) {
+        let ip = usize::from(rtp).checked_sub(28).and_then(|at| head.get(at));
+        (self.size, self.rtp) = (size, rtp);
+        self.is_v4 = ip == Some(&0x45);
+        (self.step, self.identification_step) = (0, 0);
+        self.head = *head;
+        self.has_begun = true;
+    }
+
+    /// Packs a packet behind `packed`.
+    #[inline]
+    pub fn pack(&mut self, packed: &mut Vec<u8>, packet: &Packet<'_>, shape: &Shape) {
+        if self.pack_steady(packed, packet, shape).is_none() {
+            self.pack_any(packed, packet, shape);
+        }
+    }
+
+    /// Packs a packet of which all is as guessed but for time, identification and checksums: the next one of a stream in
+    /// IPv4, as nearly all are. None where it is another one, and nothing is packed; [`Run::pack_next`] packs all, and these
+    /// packets to the same octets.
+    #[inline]
+    fn pack_steady(&mut self, packed: &mut Vec<u8>, packet: &Packet<'_>, shape: &Shape) -> Option<()> {
+        let begin = usize::from(shape.rtp?.checked_sub(28)?);
+        let end = begin.checked_add(40)?;
+        let (below, rest) = packet.bytes.split_at_checked(begin)?;
+        let (octets, rest) = rest.split_first_chunk::<40>()?;
+        let length = u32::try_from(packet.bytes.len()).ok()?;
+        let is_alike = self.is_v4
+            && shape.rtp == Some(self.rtp)
+            && shape.vlan.is_none()
+            && packet.link == self.link
+            && shape.head == end
+            && usize::from(self.size) == end
+            && length == self.length
+            && packet.original.max(length) == self.original;
+        let (own_below, own) = self.head.split_at_mut_checked(begin)?;
+        let own = own.first_chunk_mut::<40>()?;
+        if !is_alike || own_below != below {
+            return None;
+        }
+        let (Headers(next), Headers(last)) = (Headers::of(octets), Headers::of(own));
+        // The words of IP: 0 length, 1 identification and fragment, 2 protocol and checksum, 3 and 4 addresses; of UDP: 5
+        // ports, 6 length and checksum; of RTP: 7 payload type and number, 8 timestamp, 9 source.
+        let [a, b, c, d, e, f, g, h, i, j] = next;
+        let [la, lb, lc, ld, le, lf, lg, lh, li, lj] = last;
+        let other = (a ^ la)
+            | (d ^ ld)
+            | (e ^ le)
+            | (f ^ lf)
+            | (j ^ lj)
+            | (b ^ lb) & 0xffff
+            | (c ^ lc) & 0xffff_0000
+            | (g ^ lg) & 0xffff_0000
+            | (h ^ (lh & 0xff7f_0000)) & 0xffff_0000
+            | (h ^ lh.wrapping_add(1)) & 0xffff
+            | (i ^ li.wrapping_add(self.step));
+        let (identification, before) = (high(b), high(lb));
+        let difference = packet.time.as_nanos().wrapping_sub(self.time);
+        let nanos = i32::try_from(difference).ok()?;
+        if other != 0 || low(c) != changed(low(lc), before, identification) {
+            return None;
+        }
+        // The record at once, and then as much of it as there is.
+        let (flags, value, used) = match i16::try_from(nanos / 1000) {
+            Ok(micros) if nanos % 1000 == 0 => (TIME_MICROS, u32::from(micros.cast_unsigned()), 2),
+            _ => (TIME_NANOS, nanos.cast_unsigned(), 4),
+        };
+        let (mut flags, mut record, mut used) = (flags, u128::from(value) << 8, used + 1);
+        if identification != before.wrapping_add(self.identification_step) {
+            flags |= IDENTIFICATION;
+            record |= u128::from(identification) << (used * 8);
+            used += 2;
+        }
+        if low(g) != low(lg) {
+            flags |= CHECKSUM;
+            record |= u128::from(low(g).swap_bytes()) << (used * 8);
+            used += 2;
+        }
+        record |= u128::from(flags);
+        let at = packed.len();
+        packed.extend_from_slice(&record.to_le_bytes());
+        packed.truncate(at.saturating_add(used));
         packed.extend_from_slice(rest);
-        before.clear();
-        before.extend_from_slice(head);
-        if packed.len() >= raw {
-            return None;
-        }
+        *own = *octets;
+        self.identification_step = identification.wrapping_sub(before);
+        self.time = packet.time.as_nanos();
+        Some(())
     }
-    Some(packed)
+
+    /// Packs any packet.
+    #[inline(never)]
+    fn pack_any(&mut self, packed: &mut Vec<u8>, packet: &Packet<'_>, shape: &Shape) {
+        let parts = Parts::of(packet, shape);
+        let time = packet.time.as_nanos();
+        if self.has_begun && self.link == packet.link && self.rtp == parts.rtp {
+            self.pack_next(packed, time, &parts);
+        } else {
+            self.pack_whole(packed, time, packet.link, &parts);
+        }
+        packed.extend_from_slice(parts.rest);
+        (self.time, self.length, self.original) = (time, parts.length, parts.original);
+    }
+
+    fn pack_whole(&mut self, packed: &mut Vec<u8>, time: i64, link: u16, parts: &Parts<'_>) {
+        self.begin(&parts.head, parts.size, parts.rtp);
+        self.link = link;
+        packed.push(WHOLE);
+        packed.extend_from_slice(&time.to_le_bytes());
+        push_number(packed, parts.original);
+        push_number(packed, parts.length);
+        packed.extend_from_slice(&link.to_le_bytes());
+        packed.extend_from_slice(&[parts.size, parts.rtp]);
+        packed.extend_from_slice(parts.head.get(..usize::from(parts.size)).unwrap_or_default());
+    }
+
+    fn pack_next(&mut self, packed: &mut Vec<u8>, time: i64, parts: &Parts<'_>) {
+        let at = packed.len();
+        let difference = time.wrapping_sub(self.time);
+        let mut flags = match (i16::try_from(difference / 1000), i32::try_from(difference)) {
+            (Ok(micros), _) if difference % 1000 == 0 => {
+                let [low, high] = micros.to_le_bytes();
+                packed.extend_from_slice(&[0, low, high]);
+                TIME_MICROS
+            }
+            (_, Ok(nanos)) => {
+                packed.push(0);
+                packed.extend_from_slice(&nanos.to_le_bytes());
+                TIME_NANOS
+            }
+            _ => {
+                packed.push(0);
+                packed.extend_from_slice(&time.to_le_bytes());
+                TIME_ITSELF
+            }
+        };
+        if (parts.size, parts.length, parts.original) != (self.size, self.length, self.original) {
+            flags |= LENGTHS;
+            push_number(packed, parts.original);
+            push_number(packed, parts.length);
+            packed.push(parts.size);
+            self.size = parts.size;
+        }
+        let (mut identification, mut checksum) = (0, [0; 2]);
+        if let Some((identification_at, _, checksum_at)) = self.places() {
+            identification = u16::from_be_bytes(two(&parts.head, identification_at));
+            if self.is_v4 && identification != self.expected_identification(identification_at) {
+                flags |= IDENTIFICATION;
+                packed.extend_from_slice(&identification.to_le_bytes());
+            }
+            checksum = two(&parts.head, checksum_at);
+            if checksum != two(&self.head, checksum_at) {
+                flags |= CHECKSUM;
+                packed.extend_from_slice(&checksum);
+            }
+        }
+        let guess = self.guess(identification, checksum);
+        if guess != parts.head {
+            flags |= OCTETS;
+            push_differing(packed, &parts.head, &guess);
+        }
+        if let Some(place) = packed.get_mut(at) {
+            *place = flags;
+        }
+        self.see(&parts.head);
+    }
 }
 
-/// Adds the map of the octets that differ, and those octets.
-fn differing(packed: &mut Vec<u8>, eight: u64, same: u64) {
-    let differ = eight ^ same;
-    if differ == 0 {
-        return packed.push(0);
-    }
-    // The lowest bit of each octet that is not zero, and then all of them as the highest octet of a product.
-    let some = differ | (differ >> 4);
-    let some = some | (some >> 2);
-    let some = (some | (some >> 1)) & 0x0101_0101_0101_0101;
-    let [map, ..] = some.wrapping_mul(0x0102_0408_1020_4080).to_be_bytes();
-    packed.push(map);
-    let mut left = some;
-    while left != 0 {
-        let [octet, ..] = (eight >> left.trailing_zeros()).to_le_bytes();
-        packed.push(octet);
-        left &= left.wrapping_sub(1);
+/// The headers of IPv4, UDP and RTP as words.
+struct Headers([u32; 10]);
+
+impl Headers {
+    #[inline]
+    fn of(octets: &[u8; 40]) -> Self {
+        let mut words = [0; 10];
+        for (word, octets) in words.iter_mut().zip(octets.as_chunks::<4>().0) {
+            *word = u32::from_be_bytes(*octets);
+        }
+        Self(words)
     }
 }
 
-/// The records of a packed group; none when it is damaged.
-pub fn unpack(mut packed: &[u8], raw: usize) -> Option<Vec<u8>> {
-    let mut past = Past::default();
-    let mut records = Vec::with_capacity(raw.min(limits::PACKET_BLOCK.saturating_mul(2)));
-    while let Some((place, tail)) = packed.split_first() {
-        let (length, mut tail) = tail.split_first_chunk::<4>()?;
-        let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
-        let before = past.records.get_mut(usize::from(*place))?;
-        if records.len().checked_add(length)? > raw {
+/// The first two octets of a word.
+#[inline]
+fn high(word: u32) -> u16 {
+    u16::try_from(word >> 16).unwrap_or(0)
+}
+
+/// The last two octets of a word.
+#[inline]
+fn low(word: u32) -> u16 {
+    u16::try_from(word & 0xffff).unwrap_or(0)
+}
+
+/// The checksum of an IPv4 header one of whose fields has become another (RFC 1624, section 3).
+#[inline]
+fn changed(sum: u16, before: u16, after: u16) -> u16 {
+    let sum = u32::from(!sum) + u32::from(!before) + u32::from(after);
+    let sum = (sum & 0xffff) + (sum >> 16);
+    let sum = (sum & 0xffff) + (sum >> 16);
+    !u16::try_from(sum).unwrap_or(u16::MAX)
+}
+
+/// Adds a number, seven bits an octet, the lowest first.
+fn push_number(packed: &mut Vec<u8>, mut number: u32) {
+    while number > 0x7f {
+        packed.push(u8::try_from(number & 0x7f).unwrap_or(0) | 0x80);
+        number >>= 7;
+    }
+    packed.push(u8::try_from(number).unwrap_or(0));
+}
+
+/// Adds which eights differ, and for each the map of the octets that differ, and those octets.
+fn push_differing(packed: &mut Vec<u8>, head: &[u8; HEAD], guess: &[u8; HEAD]) {
+    let at = packed.len();
+    packed.extend_from_slice(&[0, 0]);
+    let mut eights = 0_u16;
+    let pairs = head.as_chunks::<8>().0.iter().zip(guess.as_chunks::<8>().0);
+    for (number, (eight, same)) in (0_u32..).zip(pairs) {
+        let eight = u64::from_le_bytes(*eight);
+        let differ = eight ^ u64::from_le_bytes(*same);
+        if differ == 0 {
+            continue;
+        }
+        eights |= 1 << number;
+        // The lowest bit of each octet that is not zero, and then all of them as the highest octet of a product.
+        let some = differ | (differ >> 4);
+        let some = some | (some >> 2);
+        let some = (some | (some >> 1)) & 0x0101_0101_0101_0101;
+        let [map, ..] = some.wrapping_mul(0x0102_0408_1020_4080).to_be_bytes();
+        packed.push(map);
+        let mut left = some;
+        while left != 0 {
+            let [octet, ..] = (eight >> left.trailing_zeros()).to_le_bytes();
+            packed.push(octet);
+            left &= left.wrapping_sub(1);
+        }
+    }
+    if let Some(place) = packed.get_mut(at..).and_then(|rest| rest.first_chunk_mut()) {
+        *place = eights.to_le_bytes();
+    }
+}
+
+/// Reads the records of runs, one behind the other.
+#[derive(Debug)]
+pub struct Unpacking<'a> {
+    left: &'a [u8],
+    run: Run,
+    bytes: Vec<u8>,
+}
+
+impl<'a> Unpacking<'a> {
+    /// Begins to read.
+    #[must_use]
+    pub fn new(packed: &'a [u8]) -> Self {
+        Self { left: packed, run: Run::default(), bytes: Vec::new() }
+    }
+
+    /// Says whether everything was read.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.left.is_empty()
+    }
+
+    /// The next packet; none at the end, and where the octets are damaged.
+    pub fn next_packet(&mut self) -> Option<Packet<'_>> {
+        let [flags] = self.take()?;
+        let head = if flags & WHOLE == 0 { self.next_head(flags)? } else { self.whole_head(flags)? };
+        let own = head.get(..usize::from(self.run.size))?;
+        let length = usize::try_from(self.run.length).ok()?;
+        let (rest, left) = self.left.split_at_checked(length.checked_sub(own.len())?)?;
+        self.left = left;
+        self.bytes.clear();
+        self.bytes.extend_from_slice(own);
+        self.bytes.extend_from_slice(rest);
+        let Run { time, link, original, .. } = self.run;
+        Some(Packet { time: Timestamp::from_nanos(time), link, original, bytes: &self.bytes })
+    }
+
+    fn whole_head(&mut self, flags: u8) -> Option<[u8; HEAD]> {
+        if flags != WHOLE {
             return None;
         }
-        let begin = records.len();
-        let head = length.min(COMPARED);
-        let mut from = 0_usize;
-        while from < head {
-            let count = head.saturating_sub(from).min(8);
-            let (map, after) = tail.split_first()?;
-            tail = after;
-            for bit in 0..count {
-                if map & (1 << bit) == 0 {
-                    records.push(*before.get(from.checked_add(bit)?)?);
-                } else {
-                    let (byte, after) = tail.split_first()?;
-                    tail = after;
-                    records.push(*byte);
+        self.run.time = i64::from_le_bytes(self.take()?);
+        self.run.original = self.number()?;
+        self.run.length = self.number()?;
+        self.run.link = u16::from_le_bytes(self.take()?);
+        let [size, rtp] = self.take()?;
+        let (own, left) = self.left.split_at_checked(usize::from(size))?;
+        let mut head = [0; HEAD];
+        head.get_mut(..own.len())?.copy_from_slice(own);
+        self.left = left;
+        if rtp > 0 && rtp.checked_add(12)? > size {
+            return None;
+        }
+        self.run.begin(&head, size, rtp);
+        Some(head)
+    }
+
+    fn next_head(&mut self, flags: u8) -> Option<[u8; HEAD]> {
+        if !self.run.has_begun || flags & !(TIME | LENGTHS | IDENTIFICATION | CHECKSUM | OCTETS) != 0 {
+            return None;
+        }
+        self.run.time = match flags & TIME {
+            TIME_MICROS => self.run.time.wrapping_add(i64::from(i16::from_le_bytes(self.take()?)) * 1000),
+            TIME_NANOS => self.run.time.wrapping_add(i64::from(i32::from_le_bytes(self.take()?))),
+            TIME_ITSELF => i64::from_le_bytes(self.take()?),
+            _ => return None,
+        };
+        if flags & LENGTHS != 0 {
+            self.run.original = self.number()?;
+            self.run.length = self.number()?;
+            [self.run.size] = self.take()?;
+        }
+        let (identification_at, _, checksum_at) = self.run.places().unwrap_or_default();
+        let identification = match flags & IDENTIFICATION {
+            0 => self.run.expected_identification(identification_at),
+            _ => u16::from_le_bytes(self.take()?),
+        };
+        let checksum = if flags & CHECKSUM == 0 { two(&self.run.head, checksum_at) } else { self.take()? };
+        let mut head = self.run.guess(identification, checksum);
+        if flags & OCTETS != 0 {
+            self.differing(&mut head)?;
+        }
+        self.run.see(&head);
+        Some(head)
+    }
+
+    fn differing(&mut self, head: &mut [u8; HEAD]) -> Option<()> {
+        let eights = u16::from_le_bytes(self.take()?);
+        for (number, eight) in head.as_chunks_mut::<8>().0.iter_mut().enumerate() {
+            if eights & (1 << number) == 0 {
+                continue;
+            }
+            let [map] = self.take()?;
+            for (bit, octet) in eight.iter_mut().enumerate() {
+                if map & (1 << bit) != 0 {
+                    [*octet] = self.take()?;
                 }
             }
-            from = from.saturating_add(8);
         }
-        before.clear();
-        before.extend_from_slice(records.get(begin..)?);
-        let (rest, after) = tail.split_at_checked(length.saturating_sub(head))?;
-        records.extend_from_slice(rest);
-        packed = after;
+        (eights >> EIGHTS == 0).then_some(())
     }
-    (records.len() == raw).then_some(records)
+
+    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (octets, left) = self.left.split_first_chunk::<N>()?;
+        self.left = left;
+        Some(*octets)
+    }
+
+    fn number(&mut self) -> Option<u32> {
+        let mut number = 0_u32;
+        for shift in (0..35).step_by(7) {
+            let [octet] = self.take()?;
+            number |= u32::from(octet & 0x7f).checked_shl(shift)?;
+            if octet & 0x80 == 0 {
+                return Some(number);
+            }
+        }
+        None
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn headers_of_a_stream_become_a_third_and_read_back() {
-        let records: Vec<Vec<u8>> = (0..200_u32)
-            .map(|n| {
-                let mut record = vec![0x5a; 84];
-                record[..4].copy_from_slice(&(n * 20_000_000).to_le_bytes());
-                record[50] = u8::try_from(n % 2).unwrap();
-                record[70..74].copy_from_slice(&(n * 160).to_be_bytes());
-                record[75] = u8::try_from(n % 256).unwrap();
-                record
-            })
-            .collect();
-        let raw: Vec<u8> = records.concat();
-        let parts: Vec<&[u8]> = records.iter().map(Vec::as_slice).collect();
-        let packed = pack(&parts, raw.len()).unwrap();
-        assert!(packed.len() * 3 < raw.len(), "{} of {}", packed.len(), raw.len());
-        assert_eq!(unpack(&packed, raw.len()).unwrap(), raw);
-        for cut in 0..packed.len() {
-            assert_eq!(unpack(&packed[..cut], raw.len()), None);
-        }
-    }
-
-    #[test]
-    fn records_of_any_length_and_difference_read_back() {
-        let mut state = 7_u64;
-        let mut random = |most: u64| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (state >> 33) % most
-        };
-        for _ in 0..300 {
-            let records: Vec<Vec<u8>> = (0..20)
-                .map(|_| {
-                    let length = usize::try_from(if random(3) == 0 { random(200) } else { 84 }).unwrap();
-                    let mut record = vec![0x5a; length];
-                    for _ in 0..random(9) {
-                        let place = random(u64::try_from(length).unwrap().max(1));
-                        if let Some(octet) = record.get_mut(usize::try_from(place).unwrap()) {
-                            *octet = u8::try_from(random(256)).unwrap();
-                        }
-                    }
-                    record
-                })
-                .collect();
-            let raw = records.concat();
-            let parts: Vec<&[u8]> = records.iter().map(Vec::as_slice).collect();
-            let packed = pack(&parts, raw.len()).expect("it pays");
-            assert_eq!(unpack(&packed, raw.len()).unwrap(), raw);
-        }
-    }
-
-    #[test]
-    fn any_octets_are_refused_or_read_and_never_a_panic() {
-        let mut state = 1_u64;
-        for _ in 0..20_000 {
-            let bytes: Vec<u8> = (0..60)
-                .map(|_| {
-                    state ^= state << 13;
-                    state ^= state >> 7;
-                    state ^= state << 17;
-                    u8::try_from(state % 5).unwrap()
-                })
-                .collect();
-            drop(unpack(&bytes, 200));
-        }
-        let random: Vec<u8> =
-            (0..2000_u32).map(|n| u8::try_from(n.wrapping_mul(2_654_435_761) >> 24).unwrap()).collect();
-        assert_eq!(pack(&[&random[..10]], 10), None, "it does not pay");
-    }
-}
+mod tests;

@@ -11,8 +11,8 @@ use sniffer_core::time::Timestamp;
 
 use super::{
     Owner, Packet, PacketStore, Segments,
-    block::{Group, HEADER, Header, split_record},
-    segments::read,
+    block::{Group, Header, Page},
+    segments::read_piece,
 };
 use crate::{disk::DiskFile, limits};
 
@@ -43,12 +43,9 @@ pub struct Cut {
 /// A block of the call's time: its segments, its segment, its place and its header.
 type Block = (Arc<Segments>, Arc<dyn DiskFile>, u64, Header);
 
-/// A group of the call, and where it is.
+/// A group of the call, and its block.
 struct Place {
-    earliest: Timestamp,
-    segments: Arc<Segments>,
-    file: Arc<dyn DiskFile>,
-    at: u64,
+    block: Block,
     group: Group,
 }
 
@@ -73,7 +70,7 @@ impl PacketStore {
                 };
                 for (at, header) in found.headers.into_iter().filter(|(_, header)| in_time(header)) {
                     if header.adoptions > 0 {
-                        let bytes = read(&*found.file, at.saturating_add(72), header.adoptions_length())?;
+                        let bytes = read_piece(&*found.file, at, header.adoptions())?;
                         match bytes.and_then(|bytes| header.read_adoptions(&bytes)) {
                             Some(pairs) => {
                                 let mine = pairs.into_iter().filter(|(_, call)| Owner::Call(*call) == wanted.owner);
@@ -86,27 +83,44 @@ impl PacketStore {
                 }
             }
         }
-        let mut owners = vec![wanted.owner];
-        owners.extend(streams.into_iter().map(Owner::Stream));
+        let mut owners = vec![wanted.owner.number()];
+        owners.extend(streams.into_iter().map(|stream| Owner::Stream(stream).number()));
         let mut places = Vec::new();
-        for (segments, file, at, header) in blocks {
+        for block in blocks {
             cut.blocks = cut.blocks.saturating_add(1);
-            let index = at.saturating_add(u64::try_from(HEADER).unwrap_or(0)).saturating_add(header.adoptions_length());
-            let found = read(&*file, index, header.index_length())?.and_then(|bytes| header.find(&bytes, &owners));
-            let Some(groups) = found else {
-                segments.count_damage();
+            let Some(groups) = groups_of(&block, &owners)? else {
+                block.0.count_damage();
                 continue;
             };
-            for group in groups {
-                let at = at.saturating_add(header.data_at()).saturating_add(u64::from(group.at));
-                let (segments, file) = (Arc::clone(&segments), Arc::clone(&file));
-                places.push(Place { earliest: header.earliest, segments, file, at, group });
-            }
+            places.extend(groups.into_iter().map(|group| Place { block: block.clone(), group }));
         }
-        places.sort_by_key(|place| place.earliest);
+        places.sort_by_key(|place| place.block.3.earliest);
         cut.packets = give_in_order(places, &mut cut.groups, &mut give)?;
         Ok(cut)
     }
+}
+
+/// The groups of these owners in a block; none where it is damaged. Of its index only the pages that can have them are
+/// read.
+fn groups_of(block: &Block, owners: &[u64]) -> io::Result<Option<Vec<Group>>> {
+    let (_, file, at, header) = block;
+    let directory = read_piece(&**file, *at, header.directory())?;
+    let Some(pages) = directory.and_then(|bytes| header.read_directory(&bytes)) else { return Ok(None) };
+    let mut found = Vec::new();
+    let mut read: Option<(&Page, Vec<Group>)> = None;
+    for owner in owners {
+        let Some(page) = Page::of(&pages, *owner) else { continue };
+        if read.as_ref().is_none_or(|(last, _)| *last != page) {
+            let bytes = read_piece(&**file, *at, header.page(page))?;
+            let Some(groups) = bytes.and_then(|bytes| page.read_groups(&bytes)) else { return Ok(None) };
+            read = Some((page, groups));
+        }
+        let Some((_, groups)) = &read else { continue };
+        if let Ok(place) = groups.binary_search_by_key(owner, |group| group.owner) {
+            found.extend(groups.get(place).copied());
+        }
+    }
+    Ok(Some(found))
 }
 
 /// Packets that wait: time, order of arrival, link type, original length, octets.
@@ -132,18 +146,17 @@ fn give_in_order(
         Ok(())
     };
     for place in places {
-        give_until(&mut waiting, Some(place.earliest))?;
-        let stored = read(&*place.file, place.at, u64::from(place.group.stored))?;
-        let Some(records) = stored.and_then(|stored| place.group.records(&stored)) else {
-            place.segments.count_damage();
+        let (segments, file, at, header) = &place.block;
+        give_until(&mut waiting, Some(header.earliest))?;
+        let stored = read_piece(&**file, *at, header.group(&place.group))?.unwrap_or_default();
+        let Some(mut packets) = place.group.packets(&stored) else {
+            segments.count_damage();
             continue;
         };
         *groups = groups.saturating_add(1);
-        let mut rest = &records[..];
-        while let Some((packet, tail)) = split_record(rest) {
+        while let Some(packet) = packets.next_packet() {
             number = number.saturating_add(1);
             waiting.push(Reverse((packet.time, number, packet.link, packet.original, packet.bytes.to_vec())));
-            rest = tail;
         }
     }
     give_until(&mut waiting, None)?;

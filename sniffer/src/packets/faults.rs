@@ -11,7 +11,7 @@ use std::{
 
 use sniffer_core::time::Timestamp;
 
-use super::{Kind, Packet, Segments, block, gather::Gathering};
+use super::{Kind, Owner, Packet, Segments, Shape, gathering::Gathering, seal::seal};
 use crate::disk::{Disk, DiskFile, Found, How, Space, simulated::Simulated};
 
 /// A disk that fails when told to: in writing, in syncing, or in reading the first segment.
@@ -89,14 +89,9 @@ fn at(second: u64) -> Timestamp {
 
 fn sealed(second: u64) -> Vec<u8> {
     let mut gathering = Gathering::new(Kind::Media);
-    block::add_record(
-        &mut gathering.records,
-        &Packet { time: at(second), link: 1, original: 9, bytes: b"something" },
-        None,
-    );
-    let mut entries = [block::Entry { owner: 1, at: 0, length: u32::try_from(gathering.records.len()).unwrap() }];
-    let times = (at(second), at(second));
-    block::seal(&block::Parts { run: 1, records: &gathering.records, adoptions: &[], times }, &mut entries)
+    let packet = Packet { time: at(second), link: 1, original: 9, bytes: b"something" };
+    gathering.add(Owner::Call(1), &packet, &Shape::default());
+    seal(&gathering, 1).bytes
 }
 
 fn blocks(segments: &Segments) -> usize {

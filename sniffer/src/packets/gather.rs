@@ -1,64 +1,21 @@
-//! What a worker holds: a block of each kind that fills up. It locks nothing but to hand a full block over.
+//! What a worker holds: a block of each kind that fills up. It locks nothing but to hand a full block over, which it has
+//! sealed: what waits for the disk is no more than what is written.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use sniffer_core::{
     decode::LinkType,
-    engine::{FrameKind, FrameMeta, FrameUse, HeldFrames},
+    engine::{FrameKind, FrameMeta, FrameUse, HeldFrames, StreamSerial},
     time::Timestamp,
 };
 
 use super::{
-    Kind, Owner, Packet,
-    block::{Entry, add_record},
+    Kind, Owner, Packet, Shape,
+    gathering::Gathering,
+    seal::seal,
     write::{Message, Shared},
 };
 use crate::limits;
-
-/// Packets of one kind that are being gathered.
-#[derive(Debug)]
-pub struct Gathering {
-    /// Of which kind.
-    pub kind: Kind,
-    /// Their records.
-    pub records: Vec<u8>,
-    /// Where each is and whose.
-    pub entries: Vec<Entry>,
-    /// Streams that calls adopted meanwhile.
-    pub adoptions: Vec<(u64, u64)>,
-    /// Earliest and latest time of a packet.
-    pub times: (Timestamp, Timestamp),
-}
-
-impl Gathering {
-    /// Holds nothing.
-    #[must_use]
-    pub fn new(kind: Kind) -> Self {
-        Self {
-            kind,
-            records: Vec::new(),
-            entries: Vec::new(),
-            adoptions: Vec::new(),
-            times: (Timestamp::from_nanos(i64::MAX), Timestamp::from_nanos(i64::MIN)),
-        }
-    }
-
-    /// Holds nothing again, and keeps its memory.
-    pub fn clear(&mut self) {
-        self.records.clear();
-        self.entries.clear();
-        self.adoptions.clear();
-        self.times = (Timestamp::from_nanos(i64::MAX), Timestamp::from_nanos(i64::MIN));
-    }
-
-    fn is_empty(&self) -> bool {
-        self.entries.is_empty() && self.adoptions.is_empty()
-    }
-
-    fn see(&mut self, time: Timestamp) {
-        self.times = (self.times.0.min(time), self.times.1.max(time));
-    }
-}
 
 /// The way of a worker's packets to the store. Each worker has its own.
 #[derive(Debug)]
@@ -67,32 +24,28 @@ pub struct Gatherer {
     signalling: Gathering,
     other: Gathering,
     media: Gathering,
-    /// The time of the first thing that waits.
-    since: Option<Timestamp>,
+    /// Since when the first thing waits, and until when it may; never while nothing does.
+    since: Timestamp,
+    due: Timestamp,
 }
 
 impl Gatherer {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        let [signalling, other, media] =
-            [Kind::Signalling, Kind::Other, Kind::Media].map(|kind| shared.take_empty(kind));
-        Self { shared, signalling, other, media, since: None }
+        let [signalling, other, media] = [Kind::Signalling, Kind::Other, Kind::Media].map(Gathering::new);
+        Self { shared, signalling, other, media, since: Timestamp::NEVER, due: Timestamp::NEVER }
     }
 
-    /// Keeps a packet. `head` is how many of its octets are kept of media where only headers are.
-    pub fn keep(&mut self, kind: Kind, owner: Owner, packet: &Packet<'_>, head: usize, vlan: Option<u16>) {
+    /// Keeps a packet.
+    #[inline]
+    pub fn keep(&mut self, kind: Kind, owner: Owner, packet: &Packet<'_>, shape: &Shape) {
         let bytes = match (kind, self.shared.settings.media) {
             (Kind::Media, super::MediaKept::None) => return,
-            (Kind::Media, super::MediaKept::Headers) => packet.bytes.get(..head).unwrap_or(packet.bytes),
+            (Kind::Media, super::MediaKept::Headers) => packet.bytes.get(..shape.head).unwrap_or(packet.bytes),
             (Kind::Media, super::MediaKept::Full) | (Kind::Signalling | Kind::Other, _) => packet.bytes,
         };
         let gathering = self.gathering(kind);
-        let at = gathering.records.len();
-        add_record(&mut gathering.records, &Packet { bytes, ..*packet }, vlan);
-        let length = gathering.records.len().saturating_sub(at);
-        let (Ok(at), Ok(length)) = (u32::try_from(at), u32::try_from(length)) else { return };
-        gathering.entries.push(Entry { owner: owner.number(), at, length });
-        gathering.see(packet.time);
-        if gathering.records.len() >= limits::PACKET_BLOCK {
+        gathering.add(owner, &Packet { bytes, ..*packet }, shape);
+        if gathering.is_full() {
             self.hand_over(kind);
         }
         self.tick(packet.time);
@@ -117,13 +70,15 @@ impl Gatherer {
             return self.tick(meta.time);
         }
         let (Ok(link), Ok(original)) = (u16::try_from(link.number()), u32::try_from(bytes.len())) else { return };
-        self.keep(kind, owner, &Packet { time: meta.time, link, original, bytes }, used.keep, meta.vlan);
+        let stream = used.stream.map(StreamSerial::get);
+        let shape = Shape { head: used.keep, rtp: used.rtp_at, vlan: meta.vlan, stream };
+        self.keep(kind, owner, &Packet { time: meta.time, link, original, bytes }, &shape);
     }
 
     /// Keeps frames that came together as what the engine took them for.
     pub fn held(&mut self, together: &HeldFrames) {
         for frame in &together.frames {
-            let used = FrameUse { keep: frame.head, is_held: false, ..together.used };
+            let used = FrameUse { keep: frame.head, rtp_at: None, is_held: false, ..together.used };
             self.frame(frame.link, frame.meta, &frame.bytes, used);
         }
     }
@@ -131,18 +86,25 @@ impl Gatherer {
     /// Takes note that a call has adopted a stream, whose packets were kept under the stream.
     pub fn adopted(&mut self, stream: u64, call: u64, now: Timestamp) {
         self.shared.adopt_mark(stream, call);
-        let gathering = self.gathering(Kind::Media);
-        gathering.adoptions.push((stream, call));
-        gathering.see(now);
+        self.media.adopt(stream, call, now);
         self.tick(now);
     }
 
     /// Takes note of the time: what has waited long enough is handed over.
+    #[inline]
     pub fn tick(&mut self, now: Timestamp) {
-        let since = *self.since.get_or_insert(now);
-        if now.since(since) >= limits::PACKET_WAIT || since.since(now) > Duration::ZERO {
+        if now >= self.due || now < self.since {
+            self.turn(now);
+        }
+    }
+
+    #[cold]
+    fn turn(&mut self, now: Timestamp) {
+        // The first thing that waits only begins the wait.
+        if self.due != Timestamp::NEVER {
             self.flush();
         }
+        (self.since, self.due) = (now, now.after(limits::PACKET_WAIT));
     }
 
     /// Hands over what there is.
@@ -150,7 +112,7 @@ impl Gatherer {
         self.hand_over(Kind::Signalling);
         self.hand_over(Kind::Other);
         self.hand_over(Kind::Media);
-        self.since = None;
+        (self.since, self.due) = (Timestamp::NEVER, Timestamp::NEVER);
     }
 
     fn gathering(&mut self, kind: Kind) -> &mut Gathering {
@@ -162,12 +124,14 @@ impl Gatherer {
     }
 
     fn hand_over(&mut self, kind: Kind) {
-        if self.gathering(kind).is_empty() {
+        let run = self.shared.settings.run;
+        let gathering = self.gathering(kind);
+        if gathering.is_empty() {
             return;
         }
-        let empty = self.shared.take_empty(kind);
-        let full = std::mem::replace(self.gathering(kind), empty);
-        self.shared.send(Message::Block(Box::new(full)));
+        let sealed = seal(gathering, run);
+        gathering.clear();
+        self.shared.send(Message::Block(Box::new(sealed)));
     }
 }
 

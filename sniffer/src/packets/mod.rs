@@ -1,17 +1,18 @@
 //! The packets of calls: signalling in full, media as headers, in full or not at all.
 //!
-//! A worker gathers packets in a block of some megabytes without any lock ([`Gatherer`]) and hands it to one thread, which
-//! groups each block's packets by call and appends it to a segment, a file of bounded size. Of the packets of one call
-//! only their own groups are read: a block begins with an index of its groups. Segments are deleted whole, the oldest
-//! first. Nothing here waits in the capture path: where the thread is behind or room is short, packets are counted and
-//! the calls concerned are named.
+//! A worker packs packets as they come, each against the one before it of its stream ([`codec`]), without any lock
+//! ([`Gatherer`]). After half a second it puts those of each call together into a block and hands that to one thread, which
+//! appends it to a segment, a file of bounded size. Of the packets of one call only their own groups are read: a block
+//! begins with an index of its groups. Segments are deleted whole, the oldest first. Nothing here waits in the capture
+//! path: where the thread is behind or room is short, packets are counted and the calls concerned are named.
 
 mod block;
 mod codec;
 mod cut;
 mod gather;
-mod order;
+mod gathering;
 mod pcapng;
+mod seal;
 mod segments;
 mod write;
 
@@ -22,6 +23,7 @@ mod tests;
 
 pub use self::{
     block::{Owner, Packet},
+    codec::Shape,
     cut::{Cut, Wanted},
     gather::Gatherer,
     pcapng::PcapngWriter,

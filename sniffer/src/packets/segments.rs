@@ -14,7 +14,7 @@ use std::{
 
 use sniffer_core::time::Timestamp;
 
-use super::block::{HEADER, Header};
+use super::block::{HEADER, Header, Piece};
 use crate::{
     disk::{Disk, DiskFile, How},
     limits,
@@ -347,11 +347,11 @@ fn header_at(file: &dyn DiskFile, at: u64) -> io::Result<Option<Header>> {
     }
 }
 
-/// Bytes from the file; none when it ends before.
-pub fn read(file: &dyn DiskFile, at: u64, length: u64) -> io::Result<Option<Vec<u8>>> {
-    let Ok(length) = usize::try_from(length) else { return Ok(None) };
+/// A piece of the block that begins at a place; none when the file ends before.
+pub fn read_piece(file: &dyn DiskFile, block: u64, piece: Piece) -> io::Result<Option<Vec<u8>>> {
+    let Ok(length) = usize::try_from(piece.length) else { return Ok(None) };
     let mut bytes = vec![0; length];
-    match file.read(at, &mut bytes) {
+    match file.read(block.saturating_add(piece.at), &mut bytes) {
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
         Err(error) => Err(error),
         Ok(()) => Ok(Some(bytes)),
@@ -363,23 +363,31 @@ fn check(file: &dyn DiskFile, bytes: u64) -> io::Result<u64> {
     let mut at = 0;
     while at < bytes {
         let Some(header) = header_at(file, at)? else { return Ok(at) };
-        let adoptions = at.saturating_add(72);
-        let index = adoptions.saturating_add(header.adoptions_length());
-        let data = at.saturating_add(header.data_at());
-        let Some(found) = read(file, adoptions, header.adoptions_length())? else { return Ok(at) };
-        if header.read_adoptions(&found).is_none() {
+        if !is_whole(file, at, &header)? {
             return Ok(at);
-        }
-        let Some(groups) = read(file, index, header.index_length())?.and_then(|found| header.read_index(&found)) else {
-            return Ok(at);
-        };
-        for group in groups {
-            let stored = read(file, data.saturating_add(u64::from(group.at)), u64::from(group.stored))?;
-            if stored.is_none_or(|stored| group.records(&stored).is_none()) {
-                return Ok(at);
-            }
         }
         at = at.saturating_add(header.length());
     }
     Ok(at)
+}
+
+/// Says whether everything in a block can be read.
+fn is_whole(file: &dyn DiskFile, at: u64, header: &Header) -> io::Result<bool> {
+    let adoptions = read_piece(file, at, header.adoptions())?;
+    if adoptions.and_then(|bytes| header.read_adoptions(&bytes)).is_none() {
+        return Ok(false);
+    }
+    let directory = read_piece(file, at, header.directory())?;
+    let Some(pages) = directory.and_then(|bytes| header.read_directory(&bytes)) else { return Ok(false) };
+    for page in pages {
+        let index = read_piece(file, at, header.page(&page))?;
+        let Some(groups) = index.and_then(|bytes| page.read_groups(&bytes)) else { return Ok(false) };
+        for group in groups {
+            let stored = read_piece(file, at, header.group(&group))?;
+            if stored.is_none_or(|stored| !group.is_whole(&stored)) {
+                return Ok(false);
+            }
+        }
+    }
+    Ok(true)
 }

@@ -6,6 +6,8 @@ use super::*;
 use crate::disk::{Disk, simulated::Simulated};
 
 const RUN: u64 = 77;
+/// Of the third stream.
+const EARLY: Shape = Shape { head: 0, rtp: None, vlan: None, stream: Some(3) };
 
 fn at(millis: u64) -> Timestamp {
     Timestamp::from_parts(1_700_000_000 + millis / 1000, millis % 1000 * 1_000_000)
@@ -46,13 +48,13 @@ fn the_packets_of_a_call_come_back_in_the_order_of_time_whatever_came_between_an
         // Two workers, of which one is late.
         let gatherer = if n % 3 == 0 { &mut two } else { &mut one };
         let kind = if n % 50 == 0 { Kind::Signalling } else { Kind::Media };
-        gatherer.keep(kind, Owner::Call(n % 7), &packet(n, &bytes), 0, None);
+        gatherer.keep(kind, Owner::Call(n % 7), &packet(n, &bytes), &Shape::default());
         // A real second takes a second: here the thread is given time, or its queue would rightly be full.
         assert!(n % 500 != 0 || store.sync());
     }
     // RTP that came before its SDP.
-    one.keep(Kind::Media, Owner::Stream(3), &packet(100, b"early rtp"), 0, None);
-    one.keep(Kind::Media, Owner::Stream(4), &packet(101, b"of nobody"), 0, None);
+    one.keep(Kind::Media, Owner::Stream(3), &packet(100, b"early rtp"), &EARLY);
+    one.keep(Kind::Media, Owner::Stream(4), &packet(101, b"of nobody"), &Shape::default());
     one.adopted(3, 3, at(7000));
     drop((one, two));
     assert!(store.sync());
@@ -79,7 +81,8 @@ fn of_media_only_what_is_set_is_kept_and_a_vlan_tag_goes_back_to_its_place() {
     for (media, expected) in [(MediaKept::None, None), (MediaKept::Headers, Some(58)), (MediaKept::Full, Some(204))] {
         let (store, _) = open(&Simulated::new(), media).unwrap();
         let mut gatherer = store.gatherer();
-        gatherer.keep(Kind::Media, Owner::Call(1), &packet(5, &[9; 200]), 54, Some(0x0123));
+        let shape = Shape { head: 54, vlan: Some(0x0123), ..Shape::default() };
+        gatherer.keep(Kind::Media, Owner::Call(1), &packet(5, &[9; 200]), &shape);
         gatherer.flush();
         assert!(store.sync());
         let found = cut(&store, 1);
@@ -114,13 +117,13 @@ fn at_the_floor_nothing_is_kept_and_the_calls_are_marked_and_it_goes_on_when_the
     let (store, _) = open(&disk, MediaKept::Full).unwrap();
     let mut gatherer = store.gatherer();
     disk.set_free(1 << 20);
-    gatherer.keep(Kind::Signalling, Owner::Call(1), &packet(1, b"x"), 0, None);
+    gatherer.keep(Kind::Signalling, Owner::Call(1), &packet(1, b"x"), &Shape::default());
     gatherer.flush();
     assert!(store.sync() && store.is_stopped());
     assert_eq!(store.dropped().get("free_space_floor"), Some(&1));
     assert!(store.take_incomplete(1) && !store.take_incomplete(1) && !store.take_incomplete(2));
     disk.set_free(1 << 30);
-    gatherer.keep(Kind::Signalling, Owner::Call(1), &packet(2, b"y"), 0, None);
+    gatherer.keep(Kind::Signalling, Owner::Call(1), &packet(2, b"y"), &Shape::default());
     gatherer.flush();
     assert!(store.sync() && !store.is_stopped());
     assert_eq!(cut(&store, 1).len(), 1);
@@ -133,7 +136,7 @@ fn a_full_queue_drops_and_counts_and_never_waits() {
     let mut gatherer = store.gatherer();
     store.stop();
     thread.join().unwrap();
-    gatherer.keep(Kind::Signalling, Owner::Call(9), &packet(1, b"x"), 0, None);
+    gatherer.keep(Kind::Signalling, Owner::Call(9), &packet(1, b"x"), &Shape::default());
     gatherer.flush();
     assert_eq!(store.dropped().get("packet_store_behind"), Some(&1));
     assert!(store.take_incomplete(9));
@@ -146,13 +149,9 @@ fn the_oldest_segment_goes_whole_and_never_the_one_being_written() {
     let segments = Segments::open(&shared, Path::new("/s")).unwrap();
     assert_eq!(segments.delete_oldest().unwrap(), None);
     let block = |millis: u64| {
-        let mut gathering = gather::Gathering::new(Kind::Media);
-        block::add_record(&mut gathering.records, &packet(millis, &[1; 99]), None);
-        let length = u32::try_from(gathering.records.len()).unwrap();
-        let mut entries = [block::Entry { owner: 1, at: 0, length }];
-        let parts =
-            block::Parts { run: 1, records: &gathering.records, adoptions: &[], times: (at(millis), at(millis)) };
-        block::seal(&parts, &mut entries)
+        let mut gathering = gathering::Gathering::new(Kind::Media);
+        gathering.add(Owner::Call(1), &packet(millis, &[1; 99]), &Shape::default());
+        seal::seal(&gathering, 1).bytes
     };
     assert!(segments.append(&block(5), at(5), 0).unwrap());
     assert_eq!(segments.delete_oldest().unwrap(), None, "it is being written");
@@ -182,7 +181,7 @@ fn what_a_stream_lost_before_its_call_was_known_marks_the_call() {
     let (store, _) = open(&disk, MediaKept::Full).unwrap();
     let mut gatherer = store.gatherer();
     disk.set_free(0);
-    gatherer.keep(Kind::Media, Owner::Stream(4), &packet(1, b"early rtp"), 0, None);
+    gatherer.keep(Kind::Media, Owner::Stream(4), &packet(1, b"early rtp"), &EARLY);
     gatherer.flush();
     assert!(store.sync());
     gatherer.adopted(4, 7, at(2));
@@ -199,12 +198,11 @@ fn after_a_power_cut_at_any_step_synced_packets_are_there_and_a_torn_end_is_cut(
             let mut waiting = Vec::new();
             for step in 0..4_u64 {
                 let millis = restart * 1000 + step;
-                let mut records = Vec::new();
-                block::add_record(&mut records, &packet(millis, &[u8::try_from(step).unwrap(); 900]), None);
-                let mut entries = [block::Entry { owner: 3, at: 0, length: u32::try_from(records.len()).unwrap() }];
-                let times = (at(millis), at(millis));
-                let parts = block::Parts { run: RUN, records: &records, adoptions: &[(1, 2)], times };
-                segments.append(&block::seal(&parts, &mut entries), at(millis), 0)?;
+                let mut gathering = gathering::Gathering::new(Kind::Media);
+                let bytes = [u8::try_from(step).unwrap(); 900];
+                gathering.add(Owner::Call(3), &packet(millis, &bytes), &Shape::default());
+                gathering.adopt(1, 2, at(millis));
+                segments.append(&seal::seal(&gathering, RUN).bytes, at(millis), 0)?;
                 waiting.push(millis);
                 if step % 2 == 1 {
                     segments.sync()?;
@@ -247,8 +245,8 @@ fn a_damaged_middle_costs_its_own_groups_and_is_counted() {
     let (store, thread) = open(&disk, MediaKept::Full).unwrap();
     let mut gatherer = store.gatherer();
     for n in 0..3 {
-        gatherer.keep(Kind::Media, Owner::Call(1), &packet(n, &[7; 300]), 0, None);
-        gatherer.keep(Kind::Media, Owner::Call(2), &packet(n, &[8; 300]), 0, None);
+        gatherer.keep(Kind::Media, Owner::Call(1), &packet(n, &[7; 300]), &Shape::default());
+        gatherer.keep(Kind::Media, Owner::Call(2), &packet(n, &[8; 300]), &Shape::default());
         gatherer.flush();
     }
     assert!(store.sync());
@@ -258,4 +256,48 @@ fn a_damaged_middle_costs_its_own_groups_and_is_counted() {
     assert_eq!((cut(&store, 1).len(), cut(&store, 2).len(), store.damaged()), (3, 2, 1));
     store.stop();
     thread.join().unwrap();
+}
+
+#[test]
+fn of_a_block_with_many_groups_only_one_page_of_the_index_is_read_for_a_call() {
+    let disk = Simulated::new();
+    let (store, thread) = open(&disk, MediaKept::Full).unwrap();
+    let mut gatherer = store.gatherer();
+    for call in 0..5000_u64 {
+        gatherer.keep(Kind::Media, Owner::Call(call * 2), &packet(call % 300, &call.to_le_bytes()), &Shape::default());
+    }
+    gatherer.flush();
+    assert!(store.sync());
+    let before = disk.octets_read();
+    assert_eq!(cut(&store, 6000), [(0, 3000_u64.to_le_bytes().to_vec())]);
+    let read = disk.octets_read() - before;
+    // The header, the directory of 40 pages, a page of 128 groups, and the group; the whole index has 120,000.
+    assert_eq!(read, 72 + 40 * 12 + 128 * 24 + 23);
+    for call in [0, 254, 256, 9998] {
+        assert_eq!(cut(&store, call).len(), 1, "{call}: at the edges of pages");
+    }
+    for call in [1, 255, 257, 9999, 20_000] {
+        assert_eq!(cut(&store, call).len(), 0, "{call} is nobody's");
+    }
+    assert_eq!(store.damaged(), 0);
+    store.stop();
+    thread.join().unwrap();
+}
+
+#[test]
+fn memory_that_one_full_block_needed_is_given_back_when_little_comes() {
+    let mut gathering = gathering::Gathering::new(Kind::Media);
+    let mut calls = 0;
+    while !gathering.is_full() {
+        gathering.add(Owner::Call(calls), &packet(1, &[7; 60]), &Shape::default());
+        calls += 1;
+    }
+    let most = gathering.memory();
+    assert!(most < 3 * crate::limits::PACKET_BLOCK, "{most}");
+    gathering.clear();
+    for call in 0..50 {
+        gathering.add(Owner::Call(call), &packet(2, &[8; 60]), &Shape::default());
+    }
+    gathering.clear();
+    assert!(gathering.is_empty() && gathering.memory() < 64 * 1024, "{}", gathering.memory());
 }

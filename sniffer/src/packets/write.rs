@@ -14,8 +14,7 @@ use std::{
 
 use super::{
     Gatherer, Kind, MediaKept, Owner, Segments,
-    block::{self, Parts},
-    gather::Gathering,
+    seal::Sealed,
 };
 use crate::{disk::Disk, limits};
 
@@ -57,7 +56,7 @@ impl Dropped {
 
 #[derive(Debug)]
 pub(super) enum Message {
-    Block(Box<Gathering>),
+    Block(Box<Sealed>),
     /// Everything before it is to be durable; the answer says so.
     Sync(SyncSender<()>),
 }
@@ -67,7 +66,6 @@ pub(super) enum Message {
 pub(super) struct Shared {
     pub settings: Settings,
     sender: Mutex<Option<SyncSender<Message>>>,
-    empty: Mutex<Vec<Gathering>>,
     dropped: Mutex<BTreeMap<Dropped, u64>>,
     incomplete: Mutex<BTreeSet<u64>>,
     is_stopped: AtomicBool,
@@ -79,14 +77,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Shared {
-    /// A gathering to fill, one that was used before where there is one.
-    pub fn take_empty(&self, kind: Kind) -> Gathering {
-        let used = lock(&self.empty).pop();
-        let mut gathering = used.unwrap_or_else(|| Gathering::new(kind));
-        gathering.kind = kind;
-        gathering
-    }
-
     /// Hands a block over.
     pub fn send(&self, message: Message) {
         // Waiting with the lock would hold others up.
@@ -102,30 +92,26 @@ impl Shared {
             },
             None => message,
         };
-        if let Message::Block(gathering) = refused {
-            self.drop_block(*gathering, Dropped::Behind);
+        if let Message::Block(sealed) = refused {
+            self.drop_block(&sealed, Dropped::Behind);
         }
     }
 
     /// Counts a block that is not kept, and marks its calls.
-    fn drop_block(&self, mut gathering: Gathering, why: Dropped) {
-        let packets = u64::try_from(gathering.entries.len()).unwrap_or(u64::MAX);
+    fn drop_block(&self, sealed: &Sealed, why: Dropped) {
         let mut dropped = lock(&self.dropped);
         let count = dropped.entry(why).or_default();
-        *count = count.saturating_add(packets);
+        *count = count.saturating_add(sealed.packets);
         drop(dropped);
         let mut incomplete = lock(&self.incomplete);
         // Only calls are asked for.
-        for entry in gathering.entries.iter().filter(|_| gathering.kind != Kind::Other) {
+        for owner in sealed.owners.iter().filter(|_| sealed.kind != Kind::Other) {
             // What is marked and never asked for: the oldest calls have ended long ago.
             if incomplete.len() >= limits::PACKET_MARKS {
                 incomplete.pop_first();
             }
-            incomplete.insert(entry.owner);
+            incomplete.insert(*owner);
         }
-        drop(incomplete);
-        gathering.clear();
-        self.give_back(gathering);
     }
 
     /// Takes note that a call has adopted a stream: what was dropped of it was the call's.
@@ -133,13 +119,6 @@ impl Shared {
         let mut incomplete = lock(&self.incomplete);
         if incomplete.remove(&Owner::Stream(stream).number()) {
             incomplete.insert(Owner::Call(call).number());
-        }
-    }
-
-    fn give_back(&self, gathering: Gathering) {
-        let mut empty = lock(&self.empty);
-        if empty.len() < limits::PACKET_QUEUE {
-            empty.push(gathering);
         }
     }
 }
@@ -165,7 +144,6 @@ impl PacketStore {
         let shared = Arc::new(Shared {
             settings,
             sender: Mutex::new(Some(sender)),
-            empty: Mutex::new(Vec::new()),
             dropped: Mutex::new(BTreeMap::new()),
             incomplete: Mutex::new(BTreeSet::new()),
             is_stopped: AtomicBool::new(false),
@@ -197,7 +175,7 @@ impl PacketStore {
             let begin = moment();
             while begin.elapsed() < limits::STORE_RETRY {
                 match queue.0.recv_timeout(limits::STORE_RETRY) {
-                    Ok(Message::Block(gathering)) => self.shared.drop_block(*gathering, Dropped::Disk),
+                    Ok(Message::Block(sealed)) => self.shared.drop_block(&sealed, Dropped::Disk),
                     Ok(Message::Sync(_)) | Err(RecvTimeoutError::Timeout) => {}
                     Err(RecvTimeoutError::Disconnected) => return,
                 }
@@ -289,8 +267,8 @@ impl PacketStore {
         let mut synced = moment();
         loop {
             match messages.recv_timeout(limits::PACKET_SYNC) {
-                Ok(Message::Block(gathering)) => {
-                    self.write_block(*gathering, &mut has_failed);
+                Ok(Message::Block(sealed)) => {
+                    self.write_block(&sealed, &mut has_failed);
                     if synced.elapsed() < limits::PACKET_SYNC {
                         continue;
                     }
@@ -312,35 +290,25 @@ impl PacketStore {
         }
     }
 
-    fn write_block(&self, mut gathering: Gathering, has_failed: &mut bool) {
-        let parts = Parts {
-            run: self.shared.settings.run,
-            records: &gathering.records,
-            adoptions: &gathering.adoptions,
-            times: gathering.times,
-        };
-        let sealed = block::seal(&parts, &mut gathering.entries);
-        let Some(segments) = self.segments(gathering.kind) else { return };
-        match segments.append(&sealed, gathering.times.0, self.shared.settings.floor) {
+    fn write_block(&self, sealed: &Sealed, has_failed: &mut bool) {
+        let Some(segments) = self.segments(sealed.kind) else { return };
+        match segments.append(&sealed.bytes, sealed.earliest, self.shared.settings.floor) {
             Ok(true) => {
                 *has_failed = false;
                 self.shared.is_stopped.store(false, Ordering::Relaxed);
-                let packets = u64::try_from(gathering.entries.len()).unwrap_or(0);
-                self.shared.packets.fetch_add(packets, Ordering::Relaxed);
-                gathering.clear();
-                self.shared.give_back(gathering);
+                self.shared.packets.fetch_add(sealed.packets, Ordering::Relaxed);
             }
             Ok(false) => {
                 if !self.shared.is_stopped.swap(true, Ordering::Relaxed) {
                     tracing::warn!("Packets are not kept: free space has reached its floor");
                 }
-                self.shared.drop_block(gathering, Dropped::Floor);
+                self.shared.drop_block(sealed, Dropped::Floor);
             }
             Err(error) => {
                 if !std::mem::replace(has_failed, true) {
                     tracing::error!("Packets are not kept: {error}");
                 }
-                self.shared.drop_block(gathering, Dropped::Disk);
+                self.shared.drop_block(sealed, Dropped::Disk);
             }
         }
     }

@@ -67,6 +67,8 @@ pub struct FrameUse {
     /// Where the payload of RTP begins in the frame; for everything else, and for what was put together from several
     /// frames, the frame's length.
     pub keep: usize,
+    /// Where RTP itself begins in the frame; none for everything else, and far behind many tunnels.
+    pub rtp_at: Option<u8>,
     /// It is held, alone or with the other frames of its message: who keeps packets gets it with
     /// [`Engine::take_held`] and not from here.
     pub is_held: bool,

@@ -210,6 +210,7 @@ impl Owner {
                     stream: None,
                     keep: frame.frame.len(),
                     is_held: !frame.held.is_empty(),
+                    rtp_at: None,
                 },
             );
         }

@@ -8,7 +8,7 @@ use std::{
 
 use sniffer::{
     disk::Disk,
-    packets::{Kind, MediaKept, Owner, Packet, PacketStore, Settings, Wanted},
+    packets::{Kind, MediaKept, Owner, Packet, PacketStore, Settings, Shape, Wanted},
 };
 use sniffer_core::time::Timestamp;
 
@@ -73,7 +73,10 @@ fn write(input: &mut Input<'_>, settings: Settings, disk: &Arc<dyn Disk>) -> Kep
             true => (Kind::Media, Owner::Stream(u64::from(call) + 100)),
             false => (Kind::Signalling, Owner::Call(u64::from(call))),
         };
-        gatherer.keep(kind, owner, &packet, length / 2, None);
+        // What is said of RTP in it is a guess for packing, and may be wrong.
+        let rtp = (what & 0x10 != 0).then(|| u8::try_from(length / 4).unwrap_or(0));
+        let stream = is_stream.then_some(u64::from(call) + 100);
+        gatherer.keep(kind, owner, &packet, &Shape { head: length / 2, rtp, vlan: None, stream });
         let head = if is_stream && settings.media == MediaKept::Headers { length / 2 } else { length };
         kept.push((call, now, bytes.get(..head).unwrap_or(&bytes).to_vec()));
         // The queue of blocks is bounded, and nobody empties it here.

@@ -95,7 +95,7 @@ impl Desk {
             Class::Rtp => {
                 let header = rtp::parse(datagram.payload).ok_or(Reason::RtpHeader)?;
                 let used = self.media.rtp(self.now, datagram, header)?;
-                self.used.keep = keep(frame, datagram.payload);
+                (self.used.keep, self.used.rtp_at) = keep(frame, datagram.payload);
                 Ok(self.use_packet(FrameKind::Rtp, used, datagram.frames))
             }
             Class::Sip => {
@@ -178,10 +178,11 @@ impl Desk {
     }
 }
 
-/// Where the payload of an RTP packet begins in its frame; the frame's length where the packet is not in the frame.
+/// Where the payload of an RTP packet begins in its frame, and the packet itself; the frame's length where the packet is
+/// not in the frame.
 #[inline]
-fn keep(frame: &[u8], packet: &[u8]) -> usize {
+fn keep(frame: &[u8], packet: &[u8]) -> (usize, Option<u8>) {
     let at = packet.as_ptr().addr().wrapping_sub(frame.as_ptr().addr());
     let end = at.saturating_add(rtp::header_length(packet));
-    if at < frame.len() && end <= frame.len() { end } else { frame.len() }
+    if at < frame.len() && end <= frame.len() { (end, u8::try_from(at).ok()) } else { (frame.len(), None) }
 }
