@@ -201,7 +201,13 @@ impl<W: Write> Printer<W> {
     }
 
     /// Prints all events that wait, and keeps them where they are to be kept; says whether there were any.
+    #[inline]
     pub(crate) fn events(&mut self, engine: &mut Engine, keeping: &mut Option<Keeping>) -> Result<bool> {
+        if engine.has_events() { self.all_events(engine, keeping) } else { Ok(false) }
+    }
+
+    #[inline(never)]
+    fn all_events(&mut self, engine: &mut Engine, keeping: &mut Option<Keeping>) -> Result<bool> {
         let mut any = false;
         while let Some(event) = engine.next_event() {
             any = true;

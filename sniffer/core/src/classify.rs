@@ -3,7 +3,7 @@
 
 use crate::{
     bytes::{u8_at, u16_at},
-    decode::Datagram,
+    decode::{Datagram, Plain},
     drops::Reason,
     rtp, sip, udptl,
 };
@@ -50,6 +50,16 @@ pub fn classify(datagram: &Datagram<'_>) -> Result<Class, Reason> {
         return Ok(Class::Sip);
     }
     other(datagram)
+}
+
+/// Says that a datagram is RTP where its first bytes and ports leave no other choice. False is no judgement: [`classify`]
+/// has the last word, and says the same where this says something.
+#[must_use]
+#[inline]
+pub fn is_surely_rtp(plain: &Plain<'_>) -> bool {
+    let [from, to] = [plain.ends.ports >> 16, plain.ends.ports & 0xffff];
+    let may_be_rtcp = u8_at(plain.payload, 1).is_none_or(|kind| (192..=223).contains(&kind));
+    rtp::has_version_2(plain.payload) && !may_be_rtcp && from != u32::from(IAX2_PORT) && to != u32::from(IAX2_PORT)
 }
 
 /// A full frame of IAX2 (RFC 5456, section 8.1.1) on its port: the eleventh byte is a frame type.

@@ -32,9 +32,10 @@ impl Timestamp {
     /// Makes a timestamp from whole seconds and nanoseconds since the epoch. A time beyond the year 2262 becomes
     /// that year's: hostile files carry such times.
     #[must_use]
+    #[inline]
     pub fn from_parts(seconds: u64, nanos: u64) -> Self {
-        let total = u128::from(seconds) * 1_000_000_000 + u128::from(nanos);
-        Self::from_nanos(i64::try_from(total).unwrap_or(i64::MAX))
+        let total = seconds.checked_mul(1_000_000_000).and_then(|whole| whole.checked_add(nanos));
+        Self::from_nanos(total.and_then(|total| i64::try_from(total).ok()).unwrap_or(i64::MAX))
     }
 
     /// Nanoseconds since the epoch.
@@ -60,7 +61,14 @@ impl Timestamp {
     /// The time that passed since `earlier`; zero when `earlier` is later.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
-        Duration::from_nanos(u64::try_from(self.as_nanos().saturating_sub(earlier.as_nanos())).unwrap_or(0))
+        Duration::from_nanos(u64::try_from(self.nanos_since(earlier)).unwrap_or(0))
+    }
+
+    /// The same in nanoseconds, negative when `earlier` is later: what is asked of every packet needs no division.
+    #[must_use]
+    #[inline]
+    pub const fn nanos_since(self, earlier: Self) -> i64 {
+        self.as_nanos().saturating_sub(earlier.as_nanos())
     }
 
     /// This time less a duration, bounded by the range of the type.

@@ -242,51 +242,44 @@ impl Run {
         if !is_alike || own_below != below {
             return None;
         }
-        let (Headers(next), Headers(last)) = (Headers::of(octets), Headers::of(own));
-        // The words of IP: 0 length, 1 identification and fragment, 2 protocol and checksum, 3 and 4 addresses; of UDP: 5
-        // ports, 6 length and checksum; of RTP: 7 payload type and number, 8 timestamp, 9 source.
-        let [a, b, c, d, e, f, g, h, i, j] = next;
-        let [la, lb, lc, ld, le, lf, lg, lh, li, lj] = last;
-        let other = (a ^ la)
-            | (d ^ ld)
-            | (e ^ le)
-            | (f ^ lf)
-            | (j ^ lj)
-            | (b ^ lb) & 0xffff
-            | (c ^ lc) & 0xffff_0000
-            | (g ^ lg) & 0xffff_0000
-            | (h ^ (lh & 0xff7f_0000)) & 0xffff_0000
-            | (h ^ lh.wrapping_add(1)) & 0xffff
-            | (i ^ li.wrapping_add(self.step));
-        let (identification, before) = (high(b), high(lb));
-        let difference = packet.time.as_nanos().wrapping_sub(self.time);
-        let nanos = i32::try_from(difference).ok()?;
-        if other != 0 || low(c) != changed(low(lc), before, identification) {
+        let ([a, b, c, d, e, f, g, h, i, j], [la, lb, lc, ld, le, lf, lg, lh, li, lj]) = (words(octets), words(own));
+        // Of IP: a length, b identification and fragment, c protocol and checksum, d and e addresses; of UDP: f ports, g
+        // length and checksum; of RTP: h payload type and number, i timestamp, j source. All but these are to be the same.
+        let (behind, before) = (0xffff_u32.to_be(), 0xffff_0000_u32.to_be());
+        let same = (a ^ la) | (d ^ ld) | (e ^ le) | (f ^ lf) | (j ^ lj);
+        let same_parts = ((b ^ lb) & behind) | ((c ^ lc) & before) | ((g ^ lg) & before);
+        let (number, last_number) = (u32::from_be(h), u32::from_be(lh));
+        let guess = (last_number & 0xff7f_0000) | (last_number.wrapping_add(1) & 0xffff);
+        let is_next = number == guess && u32::from_be(i) == u32::from_be(li).wrapping_add(self.step);
+        let (identification, last_identification) = (high(b), high(lb));
+        let nanos = i32::try_from(packet.time.as_nanos().wrapping_sub(self.time)).ok()?;
+        if (same | same_parts) != 0 || !is_next || low(c) != changed(low(lc), last_identification, identification) {
             return None;
         }
-        // The record at once, and then as much of it as there is.
-        let (flags, value, used) = match i16::try_from(nanos / 1000) {
-            Ok(micros) if nanos % 1000 == 0 => (TIME_MICROS, u32::from(micros.cast_unsigned()), 2),
-            _ => (TIME_NANOS, nanos.cast_unsigned(), 4),
+        let (mut flags, time, used) = match i16::try_from(nanos / 1000) {
+            Ok(micros) if nanos % 1000 == 0 => (TIME_MICROS, u32::from(micros.cast_unsigned()), 3),
+            _ => (TIME_NANOS, nanos.cast_unsigned(), 5),
         };
-        let (mut flags, mut record, mut used) = (flags, u128::from(value) << 8, used + 1);
-        if identification != before.wrapping_add(self.identification_step) {
+        // What was not guessed, behind flags and time; then the record at once, and as much of it as there is.
+        let (mut fields, mut bits) = (0, 0_u32);
+        if identification != last_identification.wrapping_add(self.identification_step) {
             flags |= IDENTIFICATION;
-            record |= u128::from(identification) << (used * 8);
-            used += 2;
+            (fields, bits) = (u32::from(identification), 16);
         }
         if low(g) != low(lg) {
             flags |= CHECKSUM;
-            record |= u128::from(low(g).swap_bytes()) << (used * 8);
-            used += 2;
+            fields |= u32::from(low(g).swap_bytes()) << bits;
+            bits += 16;
         }
-        record |= u128::from(flags);
+        let begin = u64::from(flags) | (u64::from(time) << 8);
+        let record = u128::from(begin) | (u128::from(fields) << (used * 8));
+        let used = usize::try_from(used + bits / 8).unwrap_or(0);
         let at = packed.len();
         packed.extend_from_slice(&record.to_le_bytes());
         packed.truncate(at.saturating_add(used));
         packed.extend_from_slice(rest);
         *own = *octets;
-        self.identification_step = identification.wrapping_sub(before);
+        self.identification_step = identification.wrapping_sub(last_identification);
         self.time = packet.time.as_nanos();
         Some(())
     }
@@ -369,30 +362,26 @@ impl Run {
     }
 }
 
-/// The headers of IPv4, UDP and RTP as words.
-struct Headers([u32; 10]);
-
-impl Headers {
-    #[inline]
-    fn of(octets: &[u8; 40]) -> Self {
-        let mut words = [0; 10];
-        for (word, octets) in words.iter_mut().zip(octets.as_chunks::<4>().0) {
-            *word = u32::from_be_bytes(*octets);
-        }
-        Self(words)
+/// The headers of IPv4, UDP and RTP as words, in the order of their octets.
+#[inline]
+fn words(octets: &[u8; 40]) -> [u32; 10] {
+    let mut words = [0; 10];
+    for (word, octets) in words.iter_mut().zip(octets.as_chunks::<4>().0) {
+        *word = u32::from_ne_bytes(*octets);
     }
+    words
 }
 
-/// The first two octets of a word.
+/// The first two octets of a word, as a number.
 #[inline]
 fn high(word: u32) -> u16 {
-    u16::try_from(word >> 16).unwrap_or(0)
+    u16::try_from(u32::from_be(word) >> 16).unwrap_or(0)
 }
 
-/// The last two octets of a word.
+/// The last two octets of a word, as a number.
 #[inline]
 fn low(word: u32) -> u16 {
-    u16::try_from(word & 0xffff).unwrap_or(0)
+    u16::try_from(u32::from_be(word) & 0xffff).unwrap_or(0)
 }
 
 /// The checksum of an IPv4 header one of whose fields has become another (RFC 1624, section 3).

@@ -52,6 +52,7 @@ impl Gatherer {
     }
 
     /// Keeps a frame as what the engine took it for.
+    #[inline]
     pub fn frame(&mut self, link: LinkType, meta: FrameMeta, bytes: &[u8], used: FrameUse) {
         let owner = match (used.owner, used.stream, used.other) {
             (Some(call), _, _) => Owner::Call(call.get()),

@@ -4,6 +4,7 @@
 mod ether;
 mod ip;
 mod link;
+mod plain;
 mod transport;
 mod tunnel;
 
@@ -15,6 +16,7 @@ use std::{
 use foldhash::quality::FixedState;
 
 pub use link::LinkType;
+pub use plain::{Plain, plain_udp};
 pub use transport::{SctpPacket, Segment};
 
 use crate::{drops::Reason, ingress::Held, limits};
@@ -217,51 +219,6 @@ pub fn decode(link: LinkType, vlan: Option<u16>, frame: &[u8]) -> Result<Found<'
 /// The reason why there is nothing to go on with.
 pub fn decode_payload(path: Path, protocol: u8, payload: &[u8]) -> Result<Found<'_>, Reason> {
     ip::payload(path, protocol, payload, 0)
-}
-
-/// The common case in a few nanoseconds: Ethernet, at most one VLAN tag, IPv4 without options, a whole UDP datagram that
-/// goes to no tunnel's port. `None` is no judgement: [`decode`] has the last word, and says the same where this says
-/// something.
-#[must_use]
-pub fn plain_udp(vlan: Option<u16>, frame: &[u8]) -> Option<Datagram<'_>> {
-    let ([_, _, _, _, _, _, _, _, _, _, _, _, type0, type1], rest) = frame.split_first_chunk::<14>()?;
-    let (vlan, packet) = match (type0, type1) {
-        (0x08, 0x00) => (vlan, rest),
-        (0x81, 0x00) => match rest.split_first_chunk::<4>()? {
-            ([tag0, tag1, 0x08, 0x00], packet) => (vlan.or(ether::vlan_number(*tag0, *tag1)), packet),
-            _ => return None,
-        },
-        _ => return None,
-    };
-    let (header, body) = packet.split_first_chunk::<28>()?;
-    let [0x45, tos, total0, total1, id0, id1, fragment0, fragment1, _, ip::UDP, _, _, rest @ ..] = header else {
-        return None;
-    };
-    let [s0, s1, s2, s3, d0, d1, d2, d3, sp0, sp1, dp0, dp1, length0, length1, _, _] = rest;
-    let total = usize::from(u16::from_be_bytes([*total0, *total1]));
-    let length = usize::from(u16::from_be_bytes([*length0, *length1]));
-    let destination_port = u16::from_be_bytes([*dp0, *dp1]);
-    // The lower 14 bits of the field: more fragments, and the offset.
-    if (fragment0 & 0x3f) | fragment1 != 0
-        || total > packet.len()
-        || length.checked_add(20)? > total
-        || tunnel::is_port(destination_port)
-    {
-        return None;
-    }
-    Some(Datagram {
-        source: Endpoint {
-            address: IpAddr::V4(Ipv4Addr::new(*s0, *s1, *s2, *s3)),
-            port: u16::from_be_bytes([*sp0, *sp1]),
-        },
-        destination: Endpoint { address: IpAddr::V4(Ipv4Addr::new(*d0, *d1, *d2, *d3)), port: destination_port },
-        vlan,
-        dscp: tos >> 2,
-        ip_id: Some(u16::from_be_bytes([*id0, *id1])),
-        transport: Transport::Udp,
-        payload: body.get(..length.checked_sub(8)?)?,
-        frames: &[],
-    })
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::{
 
 use foldhash::fast::FixedState;
 
-use crate::{index::Index, rtp::stream::StreamKey};
+use crate::{ends::EndsV4, index::Index, rtp::stream::StreamKey};
 
 /// See the module's text.
 #[derive(Debug)]
@@ -33,6 +33,12 @@ impl Flows {
         self.places.find(self.hash(key), is_it)
     }
 
+    /// The same for a stream between two endpoints of IPv4.
+    #[inline]
+    pub(super) fn get_v4(&self, ends: EndsV4, ssrc: u32, is_it: impl Fn(u32) -> bool) -> Option<u32> {
+        self.places.find(self.hash_v4(ends, ssrc), is_it)
+    }
+
     /// Says that packets with this key, which nobody has, belong to the stream at this place.
     pub(super) fn insert(&mut self, key: &StreamKey, place: u32) {
         self.places.insert(self.hash(key), place);
@@ -44,18 +50,21 @@ impl Flows {
     }
 
     #[inline]
-    fn hash(&self, key: &StreamKey) -> u64 {
+    fn hash_v4(&self, ends: EndsV4, ssrc: u32) -> u64 {
         let mut hasher = self.hasher.build_hasher();
-        let ports = (u64::from(key.source.port) << 48) | (u64::from(key.destination.port) << 32);
-        match (key.source.address, key.destination.address) {
-            (IpAddr::V4(source), IpAddr::V4(destination)) => {
-                hasher.write_u64((u64::from(source.to_bits()) << 32) | u64::from(destination.to_bits()));
-            }
-            (source, destination) => {
-                hasher.write_u128(bits(source));
-                hasher.write_u128(bits(destination));
-            }
+        hasher.write_u64(ends.addresses);
+        hasher.write_u64((u64::from(ends.ports) << 32) | u64::from(ssrc));
+        hasher.finish()
+    }
+
+    fn hash(&self, key: &StreamKey) -> u64 {
+        if let Some(ends) = EndsV4::of(&key.source, &key.destination) {
+            return self.hash_v4(ends, key.ssrc);
         }
+        let mut hasher = self.hasher.build_hasher();
+        hasher.write_u128(bits(key.source.address));
+        hasher.write_u128(bits(key.destination.address));
+        let ports = (u64::from(key.source.port) << 48) | (u64::from(key.destination.port) << 32);
         hasher.write_u64(ports | u64::from(key.ssrc));
         hasher.finish()
     }

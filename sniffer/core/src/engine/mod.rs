@@ -255,11 +255,24 @@ impl Engine {
 
     /// Takes a frame, and says what it was.
     pub fn frame(&mut self, link: LinkType, meta: FrameMeta, frame: &[u8]) -> FrameUse {
-        // Most frames find nothing due and leave nothing to carry.
+        // Most frames find nothing due, belong to a known stream, and leave nothing to carry.
         if meta.time >= self.worker.due().min(self.owner.due()) {
             self.advance(meta.time);
         }
         self.now = meta.time;
+        match self.worker.known_rtp(link, meta, frame) {
+            Some(used) => {
+                if self.worker.has_media_output() {
+                    self.carry();
+                }
+                used
+            }
+            None => self.other_frame(link, meta, frame),
+        }
+    }
+
+    #[inline(never)]
+    fn other_frame(&mut self, link: LinkType, meta: FrameMeta, frame: &[u8]) -> FrameUse {
         let Self { worker, owner, .. } = self;
         let used =
             worker.frame(link, meta, frame, &mut |now, datagram, message| Ok(owner.message(now, datagram, message)));
@@ -334,6 +347,13 @@ impl Engine {
         self.owner.finish_calls();
         self.carry();
         self.finishing = Some(Finishing::Calls);
+    }
+
+    /// Says whether there is an event: what is asked after every frame.
+    #[must_use]
+    #[inline]
+    pub fn has_events(&self) -> bool {
+        self.owner.has_events() || self.finishing.is_some()
     }
 
     /// The next event.

@@ -267,6 +267,12 @@ impl Owner {
         self.commands.pop_front()
     }
 
+    /// Says whether there may be an event.
+    #[inline]
+    pub(super) fn has_events(&self) -> bool {
+        self.finishing || !self.events.is_empty()
+    }
+
     /// The next event.
     pub fn next_event(&mut self) -> Option<Event> {
         if self.finishing && self.events.is_empty() && self.joining.is_empty() {

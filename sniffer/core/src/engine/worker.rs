@@ -56,6 +56,18 @@ impl Worker {
         self.desk.frame(&mut self.ingress, link, meta, frame, sip)
     }
 
+    /// Takes a packet of a stream that is known; none where it is something else, and nothing has happened.
+    #[inline]
+    pub(super) fn known_rtp(&mut self, link: LinkType, meta: FrameMeta, frame: &[u8]) -> Option<FrameUse> {
+        if link == LinkType::Ethernet { self.desk.known_rtp(meta, frame) } else { None }
+    }
+
+    /// Says whether streams have something to tell.
+    #[inline]
+    pub(super) fn has_media_output(&self) -> bool {
+        self.desk.media.has_output()
+    }
+
     /// Frames that came together and whose they are, since the last time this was asked; with several workers those of
     /// SIP are in [`SipFrame::held`].
     pub fn take_held(&mut self) -> Vec<HeldFrames> {
@@ -93,6 +105,9 @@ impl Worker {
             self.advance_of_many(meta.time);
         }
         self.desk.media.share();
+        if let Some(used) = self.known_rtp(link, meta, frame) {
+            return used;
+        }
         let Self { ingress, desk, outbox } = self;
         desk.frame(ingress, link, meta, frame, &mut |_, datagram, _| outbox.message(meta, link, frame, datagram))
     }

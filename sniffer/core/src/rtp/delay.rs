@@ -1,8 +1,6 @@
 //! Transit times: when a packet arrived against when it was sent by its RTP timestamp. They have an unknown offset, so
 //! that only differences mean something: delay variation after RFC 5481.
 
-use std::time::Duration;
-
 use super::histogram::{DELAY_BINS, DELAY_EDGES, Histogram};
 use crate::{bytes::round4, time::Timestamp};
 
@@ -33,6 +31,7 @@ pub struct Transit {
 
 impl MediaClock {
     /// Takes a packet's arrival and timestamp. Another clock rate begins anew.
+    #[inline]
     pub fn on(&mut self, arrival: Timestamp, timestamp: u32, rate: u32) -> Transit {
         if self.rate != rate {
             let tick = (1_000_000_000_u64 << 20).checked_div(u64::from(rate)).unwrap_or(0);
@@ -41,8 +40,7 @@ impl MediaClock {
         }
         // The timestamps wrap: their difference is a signed 32-bit number.
         let ticks = timestamp.wrapping_sub(self.last_timestamp).cast_signed();
-        let nanos = (i128::from(ticks) * i128::from(self.tick) + (1 << 19)) >> 20;
-        self.media = self.media.saturating_add(i64::try_from(nanos).unwrap_or(0));
+        self.media = self.media.saturating_add(self.nanos_of(ticks));
         self.last_timestamp = timestamp;
         let nanos = arrival.as_nanos().saturating_sub(self.media);
         let difference = nanos.saturating_sub(self.transit);
@@ -50,11 +48,26 @@ impl MediaClock {
         Transit { nanos, difference: Some(difference), ticks }
     }
 
-    /// How long no packet was timed before one that arrives at this time.
+    /// So many ticks in nanoseconds.
+    #[inline]
+    fn nanos_of(&self, ticks: i32) -> i64 {
+        // Of what a stream really does 64 bits are enough; hostile timestamps at a rate of some hertz need more.
+        let product = i64::from(ticks).checked_mul(self.tick.cast_signed());
+        match product.and_then(|product| product.checked_add(1 << 19)) {
+            Some(product) => product >> 20,
+            None => {
+                let nanos = (i128::from(ticks) * i128::from(self.tick) + (1 << 19)) >> 20;
+                i64::try_from(nanos).unwrap_or(0)
+            }
+        }
+    }
+
+    /// How long no packet was timed before one that arrives at this time, in nanoseconds.
     #[must_use]
-    pub fn silence(&self, arrival: Timestamp) -> Duration {
-        let last = Timestamp::from_nanos(self.transit.saturating_add(self.media));
-        if self.rate > 0 { arrival.since(last) } else { Duration::ZERO }
+    #[inline]
+    pub fn silence(&self, arrival: Timestamp) -> i64 {
+        let last = self.transit.saturating_add(self.media);
+        if self.rate > 0 { arrival.as_nanos().saturating_sub(last) } else { 0 }
     }
 
     /// The clock rate in hertz, once a packet was measured.
@@ -88,9 +101,11 @@ impl Default for DelayVariation {
 
 impl DelayVariation {
     /// Takes a packet's transit time in nanoseconds.
+    #[inline]
     pub fn on(&mut self, transit: i64) {
         self.smallest = self.smallest.min(transit);
-        let variation = transit.saturating_sub(self.reference());
+        // The reference is no larger than the transit time.
+        let variation = transit.wrapping_sub(self.reference()).cast_unsigned();
         let micros = u32::try_from(variation / 1000).unwrap_or(u32::MAX);
         self.largest_micros = self.largest_micros.max(micros);
         self.histogram.add(&DELAY_EDGES, micros);
@@ -98,6 +113,7 @@ impl DelayVariation {
 
     /// The smallest transit time around the present packet; `i64::MAX` before the first.
     #[must_use]
+    #[inline]
     pub fn reference(&self) -> i64 {
         self.smallest.min(self.smallest_before)
     }

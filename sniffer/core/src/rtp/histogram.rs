@@ -29,6 +29,7 @@ impl<const BINS: usize> Default for Histogram<BINS> {
 
 impl<const BINS: usize> Histogram<BINS> {
     /// Counts a duration. The search begins at the short ones, where nearly all are.
+    #[inline]
     pub fn add(&mut self, edges: &[u32], micros: u32) {
         let bin = edges.iter().position(|&edge| micros < edge).unwrap_or(edges.len());
         if let Some(count) = self.counts.get_mut(bin) {

@@ -17,6 +17,7 @@ pub struct Jitter {
 impl Jitter {
     /// Takes the difference D between the transit times of two packets that came one after the other, in nanoseconds:
     /// J += (|D| - J) / 16. Gives J in microseconds.
+    #[inline]
     pub fn on(&mut self, difference: i64) -> u32 {
         // An hour bounds what a hostile timestamp can do.
         let difference = difference.unsigned_abs().min(3_600_000_000_000);

@@ -53,6 +53,7 @@ impl PayloadType {
 
     /// How it is timed, once known.
     #[must_use]
+    #[inline]
     pub fn timing(&self) -> Option<Timing> {
         let Self { clock_rate, media, silence_octets, .. } = *self;
         (clock_rate > 0).then_some(Timing { clock_rate, media, silence_octets })
@@ -96,6 +97,7 @@ impl PayloadTypes {
         self.count_other(number, timing_of)
     }
 
+    #[inline(never)]
     fn count_other(&mut self, number: u8, timing_of: impl FnOnce(u8) -> Option<Timing>) -> Option<Timing> {
         let others = match (self.first.packets, &mut self.others) {
             (0, _) => &mut [][..],

@@ -98,23 +98,39 @@ pub struct Arriving {
 impl Playout {
     /// Takes a packet; says whether the adaptive buffer had to do without it. `predecessor_came` is asked for late
     /// packets only.
+    #[inline]
     pub fn on(&mut self, packet: Arriving, predecessor_came: impl Fn() -> bool) -> bool {
         let Arriving { number, transit, is_fresh } = packet;
         self.packets = self.packets.saturating_add(1);
         if is_fresh {
             self.anchors = [transit; 3];
         }
-        let depth = i64::from(self.depth);
+        let depths = [50 * MILLISECOND, 200 * MILLISECOND, i64::from(self.depth)];
+        let delays = self.anchors.map(|anchor| transit.saturating_sub(anchor));
+        let [_, _, needed] = delays;
+        self.peak = self.peak.max(u32::try_from(needed.max(0)).unwrap_or(u32::MAX));
+        if delays.iter().zip(depths).all(|(delay, depth)| *delay <= depth) {
+            self.anchors = self.anchors.map(|anchor| transit.min(anchor));
+            for late in self.late.iter_mut().flat_map(|late| late.iter_mut()) {
+                late.in_a_row = 0;
+            }
+            return false;
+        }
+        self.judge(number, transit, depths, predecessor_came())
+    }
+
+    /// What each buffer makes of a packet that is late for one of them.
+    #[inline(never)]
+    fn judge(&mut self, number: u16, transit: i64, depths: [i64; 3], predecessor_came: bool) -> bool {
         let [_, _, adaptive] = self.anchors;
-        let needed = transit.saturating_sub(adaptive);
-        let depths = [50 * MILLISECOND, 200 * MILLISECOND, depth];
+        let needed = u32::try_from(transit.saturating_sub(adaptive).max(0)).unwrap_or(u32::MAX);
         let mut is_late = false;
         for (buffer, (anchor, depth)) in self.anchors.iter_mut().zip(depths).enumerate() {
             is_late = transit.saturating_sub(*anchor) > depth;
             if is_late {
                 let late = self.late.get_or_insert_default();
                 if let Some(late) = late.get_mut(buffer)
-                    && late.count(number, predecessor_came())
+                    && late.count(number, predecessor_came)
                 {
                     *anchor = transit;
                 }
@@ -125,8 +141,6 @@ impl Playout {
                 }
             }
         }
-        let needed = u32::try_from(needed.max(0)).unwrap_or(u32::MAX);
-        self.peak = self.peak.max(needed);
         if is_late {
             self.change_depth(needed.clamp(self.depth, ADAPTIVE_HIGHEST));
         }

@@ -1,22 +1,24 @@
 //! One RTP stream: one SSRC from one endpoint to another. Taking a packet allocates nothing but once for each kind of
 //! thing that most streams do not have (loss, late packets, a second payload type) and every ten seconds for the time line.
 
-use std::time::Duration;
+mod figures;
+mod measure;
 
 pub use super::payload::{PayloadType, Timing};
 use super::{
     Packet,
-    delay::{DelayVariation, MediaClock, Transit},
+    delay::{DelayVariation, MediaClock},
     jitter::Jitter,
     payload::PayloadTypes,
-    playout::{Arriving, Playout},
+    playout::Playout,
     sequence::{Arrival, Sequence},
     timeline::Timeline,
 };
-use crate::{codec::Media, decode::Endpoint, ends::Ends, limits, rtcp::session::Session, time::Timestamp};
+use crate::{codec::Media, decode::Endpoint, ends::{Ends, EndsV4}, limits, rtcp::session::Session, time::Timestamp};
 
-/// How closely a copy follows: see [`limits::COPY_MILLIS`].
-const COPY: Duration = Duration::from_millis(100);
+/// How closely a copy follows in nanoseconds: see [`limits::COPY_MILLIS`].
+const COPY: i64 = 100_000_000;
+const _: () = assert!(limits::COPY_MILLIS == 100);
 
 /// What names a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -105,6 +107,7 @@ impl Seldom {
 impl Counts {
     /// Takes the distance of two packets. The one that most have stays, whatever the others are: pauses, and what
     /// is sent in them, have others.
+    #[inline]
     fn vote(&mut self, ticks: u32) {
         if self.interval == ticks {
             self.votes = self.votes.saturating_add(1);
@@ -168,6 +171,13 @@ impl Stream {
     #[inline]
     pub fn is(&self, key: &StreamKey) -> bool {
         self.ssrc == key.ssrc && self.ends.are(&key.source, &key.destination)
+    }
+
+    /// Says whether this names it, between two endpoints of IPv4.
+    #[must_use]
+    #[inline]
+    pub fn is_v4(&self, ends: EndsV4, ssrc: u32) -> bool {
+        self.ssrc == ssrc && self.ends.are_v4(ends)
     }
 
     /// Takes a packet. `timing_of` is asked once for each payload type.
@@ -241,12 +251,13 @@ impl Stream {
     }
 
     /// What every packet has. The time of a copy says nothing.
+    #[inline]
     fn note(&mut self, packet: &Packet<'_>, is_first: bool, arrival: Arrival) {
         let counts = &mut self.counts;
         if is_first {
             (counts.dscp, counts.dscp_last) = (packet.dscp, packet.dscp);
         } else if arrival != Arrival::Duplicate {
-            let gap = packet.time.as_nanos().saturating_sub(self.last.as_nanos()).max(0) / 1000;
+            let gap = packet.time.nanos_since(self.last).max(0).cast_unsigned() / 1000;
             let gap = u32::try_from(gap).unwrap_or(u32::MAX);
             counts.shortest_gap = counts.shortest_gap.min(gap);
             counts.longest_gap = counts.longest_gap.max(gap);
@@ -254,69 +265,10 @@ impl Stream {
             counts.dscp_last = packet.dscp;
         }
         // A copy follows at once; what repeats a packet much later shows that the stream lives.
-        let is_copy = arrival == Arrival::Duplicate && packet.time.since(self.last) < COPY;
+        let is_copy = arrival == Arrival::Duplicate && packet.time.nanos_since(self.last) < COPY;
         if !is_copy {
             self.last = self.last.max(packet.time);
         }
-    }
-
-    /// Times a packet with a known clock rate.
-    fn measure(&mut self, packet: Early, timing: Timing, after: Follows) {
-        let silence = self.clock.silence(packet.arrival);
-        let transit = self.clock.on(packet.arrival, packet.timestamp, timing.clock_rate);
-        let marker = packet.marker && !self.counts.last_marker;
-        self.counts.last_marker = packet.marker;
-        let jitter = transit.difference.map(|difference| self.jitter.on(difference));
-        if after.follows && after.is_speech && !packet.marker && transit.ticks > 0 {
-            self.counts.vote(transit.ticks.unsigned_abs());
-        }
-        let mut jump = transit.difference.is_none_or(|difference| is_longer(difference, limits::PLAYOUT_RESTART));
-        if transit.difference.is_none() {
-            self.counts.votes = 0;
-        }
-        let mut is_late = self.judge_freeze(packet.number, &transit, timing, &mut jump);
-        if after.follows && !packet.marker && is_freeze(&transit, timing.clock_rate) {
-            // The packets behind it tell whether the network held it back, or its sender paused.
-            self.counts.is_frozen = true;
-            self.timeline.measured(jitter, is_late);
-            return;
-        }
-        if jump {
-            self.delay.restart();
-            self.playout.restart();
-        }
-        self.delay.on(transit.nanos);
-        if timing.media == Media::Audio {
-            let is_fresh = jump || marker || silence > limits::PLAYOUT_RESTART;
-            let arriving = Arriving { number: packet.number, transit: transit.nanos, is_fresh };
-            let sequence = &self.sequence;
-            is_late |= self.playout.on(arriving, || sequence.predecessor_came(packet.number));
-        }
-        self.timeline.measured(jitter, is_late);
-    }
-
-    /// Judges the packet before, if it came after a pause that its timestamp knows nothing of: when this one follows at
-    /// once, the network held both back, and the one before was late; else its sender paused, and time begins anew. Says
-    /// whether the packet before was late.
-    fn judge_freeze(&mut self, number: u16, transit: &Transit, timing: Timing, jump: &mut bool) -> bool {
-        if !std::mem::take(&mut self.counts.is_frozen) {
-            return false;
-        }
-        let Some(difference) = transit.difference.filter(|_| transit.ticks > 0) else { return false };
-        if difference > -media_nanos(transit.ticks, timing.clock_rate) / 2 {
-            *jump = true;
-            return false;
-        }
-        *jump = false;
-        let before = transit.nanos.saturating_sub(difference);
-        self.delay.on(before);
-        if timing.media != Media::Audio {
-            return false;
-        }
-        let number = number.wrapping_sub(1);
-        let sequence = &self.sequence;
-        let arriving = Arriving { number, transit: before, is_fresh: false };
-        self.playout.on(arriving, || sequence.predecessor_came(number))
     }
 
     fn seldom(&mut self) -> &mut Seldom {
@@ -358,132 +310,10 @@ impl Stream {
             }
         }
     }
-
-    /// The payload type with most packets; the first one seen wins a draw.
-    #[must_use]
-    pub fn main_type(&self) -> Option<PayloadType> {
-        self.types.main()
-    }
-
-    /// Packets seen, duplicates included.
-    #[must_use]
-    pub fn packets(&self) -> u64 {
-        self.sequence.packets()
-    }
-
-    /// The state of the sequence numbers; none before the first packet.
-    #[must_use]
-    pub fn sequence(&self) -> Option<&Sequence> {
-        Some(&self.sequence).filter(|sequence| sequence.packets() > 0)
-    }
-
-    /// Interarrival jitter; empty when the clock rate is not known.
-    #[must_use]
-    pub fn jitter(&self) -> &Jitter {
-        &self.jitter
-    }
-
-    /// Delay variation; empty when the clock rate is not known.
-    #[must_use]
-    pub fn delay(&self) -> &DelayVariation {
-        &self.delay
-    }
-
-    /// What the jitter buffers made of it; empty when the clock rate is not known, and for video.
-    #[must_use]
-    pub fn playout(&self) -> &Playout {
-        &self.playout
-    }
-
-    /// The time line.
-    #[must_use]
-    pub fn timeline(&self) -> &Timeline {
-        &self.timeline
-    }
-
-    /// Small figures.
-    #[must_use]
-    pub fn counts(&self) -> &Counts {
-        &self.counts
-    }
-
-    /// Different packets with comfort noise or a silence descriptor.
-    #[must_use]
-    pub fn silent(&self) -> u32 {
-        self.seldom.as_ref().map_or(0, |seldom| seldom.silent)
-    }
-
-    /// The last packet was comfort noise or a silence descriptor: what follows may be a pause.
-    #[must_use]
-    pub fn ends_in_silence(&self) -> bool {
-        self.counts.last_silent && self.silent() > 0
-    }
-
-    /// Events (RFC 4733). Which ones is nobody's business.
-    #[must_use]
-    pub fn events(&self) -> u32 {
-        self.seldom.as_ref().map_or(0, |seldom| seldom.events)
-    }
-
-    /// What RTCP says of it while no call is known that it belongs to.
-    #[must_use]
-    pub fn rtcp(&self) -> Option<&Session> {
-        self.seldom.as_ref().map(|seldom| &seldom.rtcp)
-    }
-
-    /// The same, to add to it.
-    pub fn rtcp_mut(&mut self) -> &mut Session {
-        &mut self.seldom().rtcp
-    }
-
-    /// Gives it away, to the call that it belongs to; none where there was no RTCP.
-    pub fn take_rtcp(&mut self) -> Option<Session> {
-        let rtcp = std::mem::take(&mut self.seldom.as_mut()?.rtcp);
-        (rtcp != Session::default()).then_some(rtcp)
-    }
-
-    /// The clock rate that packets are measured with, in hertz.
-    #[must_use]
-    pub fn clock_rate(&self) -> Option<u32> {
-        self.clock.rate()
-    }
-
-    /// Bytes on the heap: the time line, the pattern of losses, packets that wait for their clock rate, and so on.
-    #[must_use]
-    pub fn heap_bytes(&self) -> usize {
-        let early = |seldom: &Seldom| seldom.early.capacity().saturating_mul(size_of::<Early>());
-        let seldom = self.seldom.as_ref().map_or(0, |seldom| size_of::<Seldom>().saturating_add(early(seldom)));
-        let parts = [
-            self.timeline.heap_bytes(),
-            self.sequence.heap_bytes(),
-            self.playout.heap_bytes(),
-            self.types.heap_bytes(),
-        ];
-        parts.iter().fold(seldom, |sum, part| sum.saturating_add(*part))
-    }
-}
-
-/// How much media so many ticks are, in nanoseconds.
-fn media_nanos(ticks: i32, clock_rate: u32) -> i64 {
-    i64::from(ticks).saturating_mul(1_000_000_000).checked_div(i64::from(clock_rate)).unwrap_or(0)
-}
-
-fn is_longer(nanos: i64, than: Duration) -> bool {
-    u128::from(nanos.unsigned_abs()) > than.as_nanos()
-}
-
-/// Says whether a packet came much later than the one before although its timestamp is the next.
-fn is_freeze(transit: &Transit, clock_rate: u32) -> bool {
-    let is_next = transit.ticks > 0 && !is_longer(media_nanos(transit.ticks, clock_rate), limits::PLAYOUT_RESTART);
-    transit.difference.is_some_and(|difference| {
-        is_next
-            && difference > 0
-            && is_longer(difference, limits::PLAYOUT_RESTART)
-            && !is_longer(difference, limits::FREEZE)
-    })
 }
 
 /// Says whether a packet has a payload, and one so small that it can only be a silence descriptor.
+#[inline(never)]
 fn is_silence(datagram: &[u8], largest: u8) -> bool {
     super::payload(datagram).is_some_and(|payload| !payload.is_empty() && payload.len() <= usize::from(largest))
 }

@@ -37,26 +37,21 @@ impl Default for Timeline {
     }
 }
 
+/// The length of a slot in nanoseconds: see [`limits::TIMELINE_SLOT`].
+const SLOT_NANOS: i64 = 10_000_000_000;
+const _: () = assert!(limits::TIMELINE_SLOT.as_nanos() == 10_000_000_000);
+
 /// The jitter of a slot in which none was measured.
 const UNKNOWN: u16 = u16::MAX;
 
 impl Timeline {
-    /// Says whether a packet of this time belongs to a later slot.
+    /// Says whether a packet of this time belongs to a later slot. The last one has no end.
     #[must_use]
     #[inline]
     pub fn is_over(&self, first: Timestamp, time: Timestamp) -> bool {
-        time.as_nanos() >= self.end(first)
-    }
-
-    /// The end of the present slot in nanoseconds since the epoch. The last one has none.
-    fn end(&self, first: Timestamp) -> i64 {
         let slots = self.slots.len();
-        if slots >= limits::TIMELINE_SLOTS {
-            return i64::MAX;
-        }
-        let slots = i64::try_from(slots).unwrap_or(i64::MAX).saturating_add(1);
-        let slot = i64::try_from(limits::TIMELINE_SLOT.as_nanos()).unwrap_or(i64::MAX);
-        first.as_nanos().saturating_add(slots.saturating_mul(slot))
+        let over = i64::try_from(slots).unwrap_or(i64::MAX).wrapping_add(1).wrapping_mul(SLOT_NANOS);
+        time.nanos_since(first) >= over && slots < limits::TIMELINE_SLOTS
     }
 
     /// Ends slots until the present one contains `time`. The packet of that time is not counted yet.
@@ -103,6 +98,7 @@ impl Timeline {
     }
 
     /// Takes the jitter after a packet, in microseconds, and whether the packet was late.
+    #[inline]
     pub fn measured(&mut self, jitter_micros: Option<u32>, is_late: bool) {
         self.late = self.late.saturating_add(u16::from(is_late));
         if let Some(micros) = jitter_micros {
