@@ -182,7 +182,12 @@ fn packets(folder: &Path) {
                 let nanos = turn * 20_000_000 + call * 9000 + way * 3000 + (turn * call) % 1000;
                 let time = Timestamp::from_nanos(1_700_000_000_000_000_000 + nanos as i64);
                 let packet = Packet { time, link: 1, original: 214, bytes: &frame };
-                let shape = Shape { head: 54, rtp: Some(42), vlan: None, stream: Some(call * 2 + way) };
+                let shape = Shape {
+                    head: 54,
+                    rtp: Some(42),
+                    vlan: None,
+                    stream: Some((call * 2 + way, (call * 2 + way) as u32)),
+                };
                 gatherer.keep(Kind::Media, Owner::Call(call), &packet, &shape);
                 count += 1;
             }

@@ -44,6 +44,9 @@ pub const LOSING_AGAIN: Duration = Duration::from_secs(60);
 pub const LOSING_OVER: Duration = Duration::from_secs(10);
 /// How long the owner of signalling waits for something to do before it looks at the time.
 pub const OWNER_WAIT: Duration = Duration::from_millis(20);
+/// The same where no message waits for others that may be older: who has something for it wakes it, and timers are of
+/// seconds.
+pub const OWNER_IDLE: Duration = Duration::from_millis(250);
 /// How far ahead the time is set when everything between threads is to be carried to its place.
 pub const DRAIN_WAIT: Duration = Duration::from_secs(1);
 /// Calls that are looked at before a worker goes on with its ring.

@@ -135,7 +135,9 @@ fn read_file<E: Write>(
                 let used = engine.frame(packet.link, meta, packet.frame);
                 if let Some(keeping) = keeping {
                     keeping.frame(packet.link, meta, packet.frame, used);
-                    keeping.held(&engine.take_held());
+                    if engine.has_held() {
+                        keeping.held(&engine.take_held());
+                    }
                 }
                 progress.packet(packet.frame.len());
                 printer.events(engine, keeping)?;

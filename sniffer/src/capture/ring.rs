@@ -1,18 +1,25 @@
 //! The ring itself. Each unsafe block is one system call or one view of memory that the kernel has handed over.
 #![expect(unsafe_code, reason = "packet sockets, mmap and ioctl have no safe interface; conventions.md, 22")]
 
+mod map;
+mod socket;
+#[cfg(test)]
+mod tests;
+
 use std::{
     io,
-    mem::size_of,
     os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd},
-    ptr::NonNull,
-    sync::atomic::{AtomicU32, Ordering, fence},
+    sync::atomic::{Ordering, fence},
     time::Duration,
 };
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use sniffer_core::{decode::LinkType, engine::FrameMeta, time::Timestamp};
 
+use self::{
+    map::Map,
+    socket::{bind, check, detach_filter, filter_all, hardware_type, length_of, set_option},
+};
 use super::{CaptureError, Frame, Layout, Statistics, interface::index, link_type};
 
 /// linux/if_packet.h: do not give us what this machine sends.
@@ -219,252 +226,6 @@ fn frames(block: &[u8], take: &mut impl FnMut(Frame<'_>)) {
     }
 }
 
-/// Memory shared with the kernel; unmapped when dropped.
-#[derive(Debug)]
-struct Map {
-    start: NonNull<u8>,
-    length: usize,
-}
-
-// SAFETY: the memory belongs to this value alone on our side, and moving the value moves only its address.
-unsafe impl Send for Map {}
-
-impl Map {
-    fn new(socket: &OwnedFd, length: usize) -> Result<Self, CaptureError> {
-        // SAFETY: a fresh mapping at an address that the kernel chooses; the result is checked.
-        let start = unsafe {
-            libc::mmap(
-                std::ptr::null_mut(),
-                length,
-                libc::PROT_READ | libc::PROT_WRITE,
-                libc::MAP_SHARED,
-                socket.as_raw_fd(),
-                0,
-            )
-        };
-        if start == libc::MAP_FAILED {
-            return Err(CaptureError::System { step: "map the ring", error: io::Error::last_os_error() });
-        }
-        let start = NonNull::new(start.cast()).ok_or(CaptureError::Missing)?;
-        Ok(Self { start, length })
-    }
-
-    /// The 32-bit word at an offset, shared with the kernel.
-    fn word(&self, offset: usize) -> Option<&AtomicU32> {
-        if !offset.is_multiple_of(4) || offset.checked_add(4)? > self.length {
-            return None;
-        }
-        // SAFETY: within the mapping by the check above, and aligned, since the mapping begins at a page.
-        Some(unsafe { AtomicU32::from_ptr(self.start.as_ptr().add(offset).cast()) })
-    }
-
-    /// A view of a part.
-    ///
-    /// # Safety
-    /// The kernel must not write to the part while the view lives.
-    unsafe fn bytes(&self, offset: usize, length: usize) -> Option<&[u8]> {
-        if offset.checked_add(length)? > self.length {
-            return None;
-        }
-        // SAFETY: within the mapping by the check above; the caller sees to it that nobody writes.
-        Some(unsafe { std::slice::from_raw_parts(self.start.as_ptr().add(offset), length) })
-    }
-}
-
-impl Drop for Map {
-    fn drop(&mut self) {
-        // SAFETY: the mapping was made by `new` with this length, and no view outlives this value.
-        let result = unsafe { libc::munmap(self.start.as_ptr().cast(), self.length) };
-        if result != 0 {
-            tracing::warn!("A port's ring could not be unmapped");
-        }
-    }
-}
-
-fn bind(socket: &OwnedFd, interface: libc::c_int) -> Result<(), CaptureError> {
-    // SAFETY: sockaddr_ll is plain numbers, for which zero is a value.
-    let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
-    address.sll_family = u16::try_from(libc::AF_PACKET).unwrap_or(0);
-    // ETH_P_ALL, in network byte order.
-    address.sll_protocol = 3_u16.to_be();
-    address.sll_ifindex = interface;
-    // SAFETY: the pointer is to a local address of the length that is given.
-    let result = unsafe {
-        libc::bind(socket.as_raw_fd(), std::ptr::from_ref(&address).cast(), length_of::<libc::sockaddr_ll>())
-    };
-    check(result, "bind the packet socket to the port")
-}
-
-fn hardware_type(socket: &OwnedFd) -> Result<u16, CaptureError> {
-    // SAFETY: sockaddr_ll is plain numbers, for which zero is a value.
-    let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
-    let mut length = length_of::<libc::sockaddr_ll>();
-    // SAFETY: the pointers are to a local address and its size.
-    let result =
-        unsafe { libc::getsockname(socket.as_raw_fd(), std::ptr::from_mut(&mut address).cast(), &raw mut length) };
-    check(result, "ask for the port's hardware type")?;
-    Ok(address.sll_hatype)
-}
-
-fn set_option<T>(socket: &OwnedFd, name: libc::c_int, value: &T, step: &'static str) -> Result<(), CaptureError> {
-    // SAFETY: the pointer is to a value of the length that is given; the kernel only reads it.
-    let result = unsafe {
-        libc::setsockopt(socket.as_raw_fd(), libc::SOL_PACKET, name, std::ptr::from_ref(value).cast(), length_of::<T>())
-    };
-    check(result, step)
-}
-
-/// Lets nothing in: a filter of one instruction, "return 0".
-fn filter_all(socket: &OwnedFd) -> Result<(), CaptureError> {
-    let mut nothing = libc::sock_filter { code: 0x06, jt: 0, jf: 0, k: 0 };
-    let program = libc::sock_fprog { len: 1, filter: &raw mut nothing };
-    // SAFETY: the pointers are to a local program and its one instruction; the kernel copies both.
-    let result = unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_ATTACH_FILTER,
-            std::ptr::from_ref(&program).cast(),
-            length_of::<libc::sock_fprog>(),
-        )
-    };
-    check(result, "hold packets back until the group is joined")
-}
-
-fn detach_filter(socket: &OwnedFd) -> Result<(), CaptureError> {
-    let none: libc::c_int = 0;
-    // SAFETY: the pointer is to a local number, which the kernel does not look at.
-    let result = unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_DETACH_FILTER,
-            std::ptr::from_ref(&none).cast(),
-            length_of::<libc::c_int>(),
-        )
-    };
-    check(result, "let packets in")
-}
-
-fn check(result: libc::c_int, step: &'static str) -> Result<(), CaptureError> {
-    if result < 0 { Err(CaptureError::System { step, error: io::Error::last_os_error() }) } else { Ok(()) }
-}
-
-fn length_of<T>() -> libc::socklen_t {
-    libc::socklen_t::try_from(size_of::<T>()).unwrap_or(0)
-}
-
 fn size(number: u32) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn header(block: &mut [u8], at: usize, next: u32, captured: u32, vlan: Option<u32>) {
-        let fields = [
-            next,
-            7,
-            9,
-            captured,
-            captured,
-            if vlan.is_some() { STATUS_VLAN_VALID } else { 0 },
-            48,
-            0,
-            vlan.unwrap_or(0),
-        ];
-        for (n, field) in fields.into_iter().enumerate() {
-            block[at + n * 4..at + n * 4 + 4].copy_from_slice(&field.to_ne_bytes());
-        }
-    }
-
-    #[test]
-    fn a_block_is_walked_and_offsets_beyond_it_end_the_walk() {
-        let mut block = vec![0; 512];
-        block[BLOCK_PACKETS..BLOCK_PACKETS + 4].copy_from_slice(&3_u32.to_ne_bytes());
-        block[BLOCK_FIRST..BLOCK_FIRST + 4].copy_from_slice(&48_u32.to_ne_bytes());
-        header(&mut block, 48, 128, 4, Some(0x2007));
-        header(&mut block, 176, 128, 8, None);
-        header(&mut block, 304, 128, 4096, None);
-        block[96..100].copy_from_slice(b"abcd");
-        let mut seen = Vec::new();
-        frames(&block, &mut |frame| {
-            seen.push((frame.meta.vlan, frame.meta.time.as_nanos(), frame.bytes.len(), frame.bytes.first().copied()))
-        });
-        assert_eq!(seen, [(Some(7), 7_000_000_009, 4, Some(b'a')), (None, 7_000_000_009, 8, Some(0))]);
-    }
-
-    #[test]
-    fn a_port_that_is_not_there_is_missing() {
-        assert_eq!(crate::capture::link("no-such-port"), crate::capture::Link::Missing);
-        let layout = Layout { block: 4096, blocks: 2, wait: Duration::from_millis(5) };
-        assert!(matches!(Ring::open("no-such-port", layout, None), Err(CaptureError::Missing)));
-    }
-
-    /// Needs CAP_NET_RAW: the tools tree has it, a developer's account may not.
-    #[test]
-    fn a_datagram_over_the_loopback_reaches_the_ring() {
-        let layout = Layout { block: 1 << 16, blocks: 4, wait: Duration::from_millis(5) };
-        let mut ring = match Ring::open("lo", layout, None) {
-            Ok(ring) => ring,
-            Err(error) => {
-                eprintln!("SKIPPED a_datagram_over_the_loopback_reaches_the_ring: {error}");
-                return;
-            }
-        };
-        assert!(ring.is_interface("lo") && ring.link_type() == LinkType::Ethernet);
-        let sender = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-        let receiver = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-        let marker = b"a marker that nothing else on this loopback sends: 7d1c";
-        let mut seen = 0;
-        for _ in 0..200 {
-            sender.send_to(marker, receiver.local_addr().unwrap()).unwrap();
-            ring.wait(Duration::from_millis(50)).unwrap();
-            while ring.next_block(|frame| seen += u32::from(frame.bytes.ends_with(marker))) {}
-            if seen > 0 {
-                break;
-            }
-        }
-        assert!(seen > 0, "no frame came");
-        assert!(ring.statistics().unwrap().packets > 0);
-    }
-
-    /// Needs CAP_NET_RAW as above.
-    #[test]
-    fn a_group_of_two_rings_shares_flows_out_and_both_directions_stay_together() {
-        let layout = Layout { block: 1 << 16, blocks: 16, wait: Duration::from_millis(5) };
-        let group = u16::try_from(std::process::id() & 0xffff).unwrap();
-        let (mut left, mut right) = match (Ring::open("lo", layout, Some(group)), Ring::open("lo", layout, Some(group)))
-        {
-            (Ok(left), Ok(right)) => (left, right),
-            (Err(error), _) | (_, Err(error)) => {
-                eprintln!("SKIPPED a_group_of_two_rings_shares_flows_out_and_both_directions_stay_together: {error}");
-                return;
-            }
-        };
-        let marker = b"a marker of this test alone: 51aa";
-        for flow in 0..64_u8 {
-            let one = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-            let other = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-            let message = [marker.as_slice(), &[flow]].concat();
-            one.send_to(&message, other.local_addr().unwrap()).unwrap();
-            other.send_to(&message, one.local_addr().unwrap()).unwrap();
-        }
-        let mut seen = [[0_u32; 2]; 64];
-        for _ in 0..40 {
-            for (ring, place) in [&mut left, &mut right].into_iter().zip(0..) {
-                ring.wait(Duration::from_millis(10)).unwrap();
-                while ring.next_block(|frame| {
-                    if let Some((flow, rest)) = frame.bytes.split_last()
-                        && rest.ends_with(marker)
-                    {
-                        seen[usize::from(*flow)][place] += 1;
-                    }
-                }) {}
-            }
-        }
-        assert!(seen.iter().all(|one| *one == [2, 0] || *one == [0, 2]), "{seen:?}");
-        assert!(seen.contains(&[2, 0]) && seen.contains(&[0, 2]), "both rings have a share: {seen:?}");
-    }
 }

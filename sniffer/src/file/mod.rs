@@ -124,6 +124,7 @@ impl<R: Read> CaptureFile<R> {
     ///
     /// # Errors
     /// When the file is damaged or cut; what came before is good.
+    #[inline]
     pub fn next_packet(&mut self) -> Result<Option<Packet<'_>>, FileError> {
         match &mut self.format {
             Format::Pcap(pcap) => pcap.next_packet(&mut self.source),
@@ -145,6 +146,20 @@ struct Source<R> {
 impl<R: Read> Source<R> {
     fn new(reader: R) -> Self {
         Self { reader, buffer: vec![0; limits::FILE_BUFFER], from: 0, to: 0 }
+    }
+
+    /// What of the buffer was not taken yet.
+    #[inline]
+    fn left(&self) -> &[u8] {
+        self.buffer.get(self.from..self.to).unwrap_or_default()
+    }
+
+    /// So many bytes behind others that are passed over, of what is left.
+    #[inline]
+    fn lend(&mut self, pass: usize, length: usize) -> &[u8] {
+        let from = self.from.saturating_add(pass);
+        self.from = from.saturating_add(length).min(self.to);
+        self.buffer.get(from..self.from).unwrap_or_default()
     }
 
     /// The next `length` bytes.

@@ -7,6 +7,9 @@ use sniffer_core::{decode::LinkType, time::Timestamp};
 use super::{FileError, Order, Packet, Source, size};
 use crate::limits;
 
+/// Bytes before each packet.
+const HEADER: usize = 16;
+
 /// What the file's header says.
 #[derive(Debug)]
 pub struct Pcap {
@@ -36,8 +39,38 @@ impl Pcap {
     }
 
     /// The next packet.
+    #[inline]
     pub fn next_packet<'a, R: Read>(&self, source: &'a mut Source<R>) -> Result<Option<Packet<'a>>, FileError> {
-        let Some(header) = source.take_or_end(16_usize.saturating_add(self.extra))? else { return Ok(None) };
+        if let Some((time, captured)) = self.next_of(source.left()) {
+            let frame = source.lend(HEADER.saturating_add(self.extra), captured);
+            return Ok(Some(Packet { link: self.link, time, frame }));
+        }
+        self.next_at_edge(source)
+    }
+
+    /// The time and the length of the next packet, where it lies in these bytes as a whole.
+    #[inline]
+    fn next_of(&self, left: &[u8]) -> Option<(Timestamp, usize)> {
+        let [s0, s1, s2, s3, u0, u1, u2, u3, c0, c1, c2, c3, ..] = *left.first_chunk::<HEADER>()?;
+        let fields = [[s0, s1, s2, s3], [u0, u1, u2, u3], [c0, c1, c2, c3]];
+        let [seconds, units, captured] = match self.order {
+            Order::Little => fields.map(u32::from_le_bytes),
+            Order::Big => fields.map(u32::from_be_bytes),
+        };
+        let captured = size(captured);
+        let is_whole = captured <= limits::FILE_FRAME && HEADER.saturating_add(self.extra) + captured <= left.len();
+        is_whole.then(|| (self.time(seconds, units), captured))
+    }
+
+    #[inline]
+    fn time(&self, seconds: u32, units: u32) -> Timestamp {
+        Timestamp::from_parts(u64::from(seconds), u64::from(units).saturating_mul(self.nanos_per_unit))
+    }
+
+    /// The next packet where the file is read on for it, or ends, or is damaged.
+    #[cold]
+    fn next_at_edge<'a, R: Read>(&self, source: &'a mut Source<R>) -> Result<Option<Packet<'a>>, FileError> {
+        let Some(header) = source.take_or_end(HEADER.saturating_add(self.extra))? else { return Ok(None) };
         let (Some(seconds), Some(units), Some(captured)) =
             (self.order.u32(header, 0), self.order.u32(header, 4), self.order.u32(header, 8))
         else {
@@ -46,7 +79,7 @@ impl Pcap {
         if size(captured) > limits::FILE_FRAME {
             return Err(FileError::Damaged("a packet is longer than the format allows"));
         }
-        let time = Timestamp::from_parts(u64::from(seconds), u64::from(units).saturating_mul(self.nanos_per_unit));
+        let time = self.time(seconds, units);
         let frame = source.take(size(captured))?;
         Ok(Some(Packet { link: self.link, time, frame }))
     }

@@ -50,16 +50,18 @@ pub struct Shape {
     pub rtp: Option<u8>,
     /// The VLAN tag that the network card took out, and that goes back to its place in an Ethernet frame.
     pub vlan: Option<u16>,
-    /// The serial of its stream.
-    pub stream: Option<u64>,
+    /// The serial of its stream, and a small number that no other stream has at the same time.
+    pub stream: Option<(u64, u32)>,
 }
 
 /// A run of packets: what is known of the last one, and so of the next.
 #[derive(Clone, Debug)]
 pub struct Run {
     time: i64,
-    original: u32,
-    length: u32,
+    /// The lengths on the wire and as it is kept: see [`lengths`].
+    lengths: u64,
+    /// How many there were.
+    packets: u32,
     /// How far the RTP timestamp went with the last packet, and the IP identification.
     step: u32,
     identification_step: u16,
@@ -70,7 +72,8 @@ pub struct Run {
     rtp: u8,
     /// RTP lies in UDP in IPv4 without options.
     is_v4: bool,
-    has_begun: bool,
+    /// The next one may be told in the short way.
+    is_steady: bool,
     head: [u8; HEAD],
 }
 
@@ -78,15 +81,15 @@ impl Default for Run {
     fn default() -> Self {
         Self {
             time: 0,
-            original: 0,
-            length: 0,
+            lengths: 0,
+            packets: 0,
             step: 0,
             identification_step: 0,
             link: 0,
             size: 0,
             rtp: 0,
             is_v4: false,
-            has_begun: false,
+            is_steady: false,
             head: [0; HEAD],
         }
     }
@@ -208,7 +211,6 @@ impl Run {
         self.is_v4 = ip == Some(&0x45);
         (self.step, self.identification_step) = (0, 0);
         self.head = *head;
-        self.has_begun = true;
     }
 
     /// Packs a packet behind `packed`.
@@ -224,22 +226,22 @@ impl Run {
     /// packets to the same octets.
     #[inline]
     fn pack_steady(&mut self, packed: &mut Vec<u8>, packet: &Packet<'_>, shape: &Shape) -> Option<()> {
-        let begin = usize::from(shape.rtp?.checked_sub(28)?);
-        let end = begin.checked_add(40)?;
+        let rtp = shape.rtp?;
+        let length = u32::try_from(packet.bytes.len()).ok()?;
+        let is_alike = self.is_steady
+            && (self.link, self.rtp) == (packet.link, rtp)
+            && self.lengths == lengths(packet.original.max(length), length)
+            && shape.head == usize::from(rtp).saturating_add(12)
+            && shape.vlan.is_none();
+        if !is_alike {
+            return None;
+        }
+        let begin = usize::from(rtp).checked_sub(28)?;
         let (below, rest) = packet.bytes.split_at_checked(begin)?;
         let (octets, rest) = rest.split_first_chunk::<40>()?;
-        let length = u32::try_from(packet.bytes.len()).ok()?;
-        let is_alike = self.is_v4
-            && shape.rtp == Some(self.rtp)
-            && shape.vlan.is_none()
-            && packet.link == self.link
-            && shape.head == end
-            && usize::from(self.size) == end
-            && length == self.length
-            && packet.original.max(length) == self.original;
         let (own_below, own) = self.head.split_at_mut_checked(begin)?;
         let own = own.first_chunk_mut::<40>()?;
-        if !is_alike || own_below != below {
+        if !are_same(own_below, below) {
             return None;
         }
         let ([a, b, c, d, e, f, g, h, i, j], [la, lb, lc, ld, le, lf, lg, lh, li, lj]) = (words(octets), words(own));
@@ -281,7 +283,14 @@ impl Run {
         *own = *octets;
         self.identification_step = identification.wrapping_sub(last_identification);
         self.time = packet.time.as_nanos();
+        self.packets = self.packets.saturating_add(1);
         Some(())
+    }
+
+    /// How many packets were packed.
+    #[must_use]
+    pub fn packets(&self) -> u32 {
+        self.packets
     }
 
     /// Packs any packet.
@@ -289,13 +298,15 @@ impl Run {
     fn pack_any(&mut self, packed: &mut Vec<u8>, packet: &Packet<'_>, shape: &Shape) {
         let parts = Parts::of(packet, shape);
         let time = packet.time.as_nanos();
-        if self.has_begun && self.link == packet.link && self.rtp == parts.rtp {
+        if self.packets > 0 && self.link == packet.link && self.rtp == parts.rtp {
             self.pack_next(packed, time, &parts);
         } else {
             self.pack_whole(packed, time, packet.link, &parts);
         }
         packed.extend_from_slice(parts.rest);
-        (self.time, self.length, self.original) = (time, parts.length, parts.original);
+        (self.time, self.lengths) = (time, lengths(parts.original, parts.length));
+        self.packets = self.packets.saturating_add(1);
+        self.is_steady = self.is_v4 && self.size == self.rtp.saturating_add(12);
     }
 
     fn pack_whole(&mut self, packed: &mut Vec<u8>, time: i64, link: u16, parts: &Parts<'_>) {
@@ -330,7 +341,7 @@ impl Run {
                 TIME_ITSELF
             }
         };
-        if (parts.size, parts.length, parts.original) != (self.size, self.length, self.original) {
+        if (parts.size, lengths(parts.original, parts.length)) != (self.size, self.lengths) {
             flags |= LENGTHS;
             push_number(packed, parts.original);
             push_number(packed, parts.length);
@@ -359,6 +370,23 @@ impl Run {
             *place = flags;
         }
         self.see(&parts.head);
+    }
+}
+
+/// Two lengths as one number: on the wire, and as it is kept.
+#[inline]
+fn lengths(original: u32, kept: u32) -> u64 {
+    (u64::from(original) << 32) | u64::from(kept)
+}
+
+/// Says whether two link layers are the same: those of Ethernet, with a tag or without, in two steps or three.
+#[inline]
+fn are_same(one: &[u8], other: &[u8]) -> bool {
+    let ends =
+        |octets: &[u8]| Some((u64::from_ne_bytes(*octets.first_chunk()?), u64::from_ne_bytes(*octets.last_chunk()?)));
+    match (ends(one), ends(other)) {
+        (Some(ends), Some(same)) if one.len() <= 16 => ends == same && one.len() == other.len(),
+        _ => one == other,
     }
 }
 
@@ -458,14 +486,16 @@ impl<'a> Unpacking<'a> {
     pub fn next_packet(&mut self) -> Option<Packet<'_>> {
         let [flags] = self.take()?;
         let head = if flags & WHOLE == 0 { self.next_head(flags)? } else { self.whole_head(flags)? };
+        self.run.packets = self.run.packets.saturating_add(1);
         let own = head.get(..usize::from(self.run.size))?;
-        let length = usize::try_from(self.run.length).ok()?;
+        let length = usize::try_from(self.run.lengths & u64::from(u32::MAX)).ok()?;
         let (rest, left) = self.left.split_at_checked(length.checked_sub(own.len())?)?;
         self.left = left;
         self.bytes.clear();
         self.bytes.extend_from_slice(own);
         self.bytes.extend_from_slice(rest);
-        let Run { time, link, original, .. } = self.run;
+        let Run { time, link, lengths, .. } = self.run;
+        let original = u32::try_from(lengths >> 32).ok()?;
         Some(Packet { time: Timestamp::from_nanos(time), link, original, bytes: &self.bytes })
     }
 
@@ -474,8 +504,7 @@ impl<'a> Unpacking<'a> {
             return None;
         }
         self.run.time = i64::from_le_bytes(self.take()?);
-        self.run.original = self.number()?;
-        self.run.length = self.number()?;
+        self.run.lengths = lengths(self.number()?, self.number()?);
         self.run.link = u16::from_le_bytes(self.take()?);
         let [size, rtp] = self.take()?;
         let (own, left) = self.left.split_at_checked(usize::from(size))?;
@@ -490,7 +519,7 @@ impl<'a> Unpacking<'a> {
     }
 
     fn next_head(&mut self, flags: u8) -> Option<[u8; HEAD]> {
-        if !self.run.has_begun || flags & !(TIME | LENGTHS | IDENTIFICATION | CHECKSUM | OCTETS) != 0 {
+        if self.run.packets == 0 || flags & !(TIME | LENGTHS | IDENTIFICATION | CHECKSUM | OCTETS) != 0 {
             return None;
         }
         self.run.time = match flags & TIME {
@@ -500,8 +529,7 @@ impl<'a> Unpacking<'a> {
             _ => return None,
         };
         if flags & LENGTHS != 0 {
-            self.run.original = self.number()?;
-            self.run.length = self.number()?;
+            self.run.lengths = lengths(self.number()?, self.number()?);
             [self.run.size] = self.take()?;
         }
         let (identification_at, _, checksum_at) = self.run.places().unwrap_or_default();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sniffer_core::{
     decode::LinkType,
-    engine::{FrameKind, FrameMeta, FrameUse, HeldFrames, StreamSerial},
+    engine::{FrameKind, FrameMeta, FrameUse, HeldFrames},
     time::Timestamp,
 };
 
@@ -71,7 +71,7 @@ impl Gatherer {
             return self.tick(meta.time);
         }
         let (Ok(link), Ok(original)) = (u16::try_from(link.number()), u32::try_from(bytes.len())) else { return };
-        let stream = used.stream.map(StreamSerial::get);
+        let stream = used.stream.map(|stream| (stream.get(), used.place));
         let shape = Shape { head: used.keep, rtp: used.rtp_at, vlan: meta.vlan, stream };
         self.keep(kind, owner, &Packet { time: meta.time, link, original, bytes }, &shape);
     }

@@ -19,14 +19,22 @@ use crate::limits;
 pub struct Group {
     /// Whose they are, as a number.
     pub owner: u64,
+    /// The last bits of the stream's serial; zero where they belong to none.
+    stream: u32,
     /// Octets of their records.
     pub octets: u32,
-    /// How many.
-    pub packets: u32,
     run: Run,
 }
 
 const _: () = assert!(size_of::<Group>() == 128);
+
+impl Group {
+    /// How many packets there are.
+    #[must_use]
+    pub fn packets(&self) -> u32 {
+        self.run.packets()
+    }
+}
 
 /// A record: of which group, and how long.
 #[derive(Clone, Copy, Debug)]
@@ -43,14 +51,18 @@ pub struct Gathering {
     records: Vec<u8>,
     entries: Vec<Entry>,
     groups: Vec<Group>,
-    /// Where the group of a stream or of an owner is.
-    places: HashMap<u64, u32, FixedState>,
+    /// Where the group of a stream is, by the stream's number.
+    streams: Vec<u32>,
+    /// Where the group of an owner is.
+    owners: HashMap<u64, u32, FixedState>,
     /// Streams that calls adopted meanwhile.
     adoptions: Vec<(u64, u64)>,
     /// Earliest and latest time of a packet.
     times: (Timestamp, Timestamp),
 }
 
+/// No group has so high a place.
+const NO_GROUP: u32 = u32::MAX;
 const NO_TIMES: (Timestamp, Timestamp) = (Timestamp::from_nanos(i64::MAX), Timestamp::from_nanos(i64::MIN));
 
 impl Gathering {
@@ -62,7 +74,8 @@ impl Gathering {
             records: Vec::new(),
             entries: Vec::new(),
             groups: Vec::new(),
-            places: HashMap::default(),
+            streams: Vec::new(),
+            owners: HashMap::default(),
             adoptions: Vec::new(),
             times: NO_TIMES,
         }
@@ -74,10 +87,12 @@ impl Gathering {
         shrink(&mut self.entries);
         shrink(&mut self.groups);
         shrink(&mut self.adoptions);
-        if self.places.capacity() / 8 > self.places.len().max(64) {
-            self.places = HashMap::default();
+        // Numbers of streams say nothing of how many there are.
+        self.streams.clear();
+        if self.owners.capacity() / 8 > self.owners.len().max(64) {
+            self.owners = HashMap::default();
         }
-        self.places.clear();
+        self.owners.clear();
         self.times = NO_TIMES;
     }
 
@@ -100,31 +115,59 @@ impl Gathering {
     #[inline]
     pub fn add(&mut self, owner: Owner, packet: &Packet<'_>, shape: &Shape) {
         let owner = owner.number();
-        let key = shape.stream.map_or(owner, |stream| Owner::Stream(stream).number());
-        let known = self.places.get(&key).copied().filter(|place| self.owner(*place) == Some(owner));
-        let place = known.unwrap_or_else(|| self.begin(key, owner));
+        let place = match shape.stream {
+            Some((stream, number)) => self.of_stream(stream, number, owner),
+            None => self.of_owner(owner),
+        };
         let at = self.records.len();
         let Some(group) = usize::try_from(place).ok().and_then(|place| self.groups.get_mut(place)) else { return };
         group.run.pack(&mut self.records, packet, shape);
         let length = u32::try_from(self.records.len().saturating_sub(at)).unwrap_or(u32::MAX);
         group.octets = group.octets.saturating_add(length);
-        group.packets = group.packets.saturating_add(1);
         self.entries.push(Entry { group: place, length });
         self.see(packet.time);
     }
 
-    /// Begins a group. A stream that a call has adopted meanwhile has another owner than its packets before.
-    #[cold]
-    fn begin(&mut self, key: u64, owner: u64) -> u32 {
-        let place = u32::try_from(self.groups.len()).unwrap_or(u32::MAX);
-        self.groups.push(Group { owner, octets: 0, packets: 0, run: Run::default() });
-        self.places.insert(key, place);
-        place
+    /// The group of a stream. One that a call has adopted meanwhile has another owner than its packets before.
+    #[inline]
+    fn of_stream(&mut self, stream: u64, number: u32, owner: u64) -> u32 {
+        let known =
+            usize::try_from(number).ok().and_then(|number| self.streams.get(number)).copied().unwrap_or(NO_GROUP);
+        let group = usize::try_from(known).ok().and_then(|place| self.groups.get(place));
+        match group.filter(|group| group.owner == owner && group.stream == low(stream)) {
+            Some(_) => known,
+            None => self.begin_stream(stream, number, owner),
+        }
     }
 
-    #[inline]
-    fn owner(&self, place: u32) -> Option<u64> {
-        self.groups.get(usize::try_from(place).ok()?).map(|group| group.owner)
+    #[cold]
+    fn begin_stream(&mut self, stream: u64, number: u32, owner: u64) -> u32 {
+        let group = self.begin(owner, low(stream));
+        // A number is the stream's place in a table that is bounded.
+        let Ok(number) = usize::try_from(number) else { return group };
+        if number >= self.streams.len() {
+            self.streams.resize(number.saturating_add(1), NO_GROUP);
+        }
+        if let Some(place) = self.streams.get_mut(number) {
+            *place = group;
+        }
+        group
+    }
+
+    /// The group of what an owner has besides streams.
+    fn of_owner(&mut self, owner: u64) -> u32 {
+        if let Some(known) = self.owners.get(&owner) {
+            return *known;
+        }
+        let group = self.begin(owner, 0);
+        self.owners.insert(owner, group);
+        group
+    }
+
+    fn begin(&mut self, owner: u64, stream: u32) -> u32 {
+        let place = u32::try_from(self.groups.len()).unwrap_or(NO_GROUP);
+        self.groups.push(Group { owner, stream, octets: 0, run: Run::default() });
+        place
     }
 
     /// Takes note that a call has adopted a stream.
@@ -189,8 +232,15 @@ impl Gathering {
         self.records.capacity()
             + self.entries.capacity() * size_of::<Entry>()
             + self.groups.capacity() * size_of::<Group>()
-            + self.places.capacity() * 16
+            + self.streams.capacity() * 4
+            + self.owners.capacity() * 16
     }
+}
+
+/// The last bits of a stream's serial, which tell it from all others that have its number within half a second.
+#[inline]
+fn low(stream: u64) -> u32 {
+    u32::try_from(stream & u64::from(u32::MAX)).unwrap_or(0)
 }
 
 /// Empties a list, and gives its memory back where four times less would have done.

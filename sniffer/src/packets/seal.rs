@@ -44,13 +44,13 @@ pub fn seal(gathering: &Gathering, run: u64) -> Sealed {
         match found.last_mut().filter(|last| last.owner == own.owner) {
             Some(group) => {
                 group.stored = group.stored.saturating_add(own.octets);
-                group.packets = group.packets.saturating_add(own.packets);
+                group.packets = group.packets.saturating_add(own.packets());
             }
             None => found.push(Group {
                 owner: own.owner,
                 at: short(end),
                 stored: own.octets,
-                packets: own.packets,
+                packets: own.packets(),
                 checksum: 0,
             }),
         }

@@ -7,7 +7,7 @@ use crate::disk::{Disk, simulated::Simulated};
 
 const RUN: u64 = 77;
 /// Of the third stream.
-const EARLY: Shape = Shape { head: 0, rtp: None, vlan: None, stream: Some(3) };
+const EARLY: Shape = Shape { head: 0, rtp: None, vlan: None, stream: Some((3, 5)) };
 
 fn at(millis: u64) -> Timestamp {
     Timestamp::from_parts(1_700_000_000 + millis / 1000, millis % 1000 * 1_000_000)

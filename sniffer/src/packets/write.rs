@@ -12,10 +12,7 @@ use std::{
     time::Instant,
 };
 
-use super::{
-    Gatherer, Kind, MediaKept, Owner, Segments,
-    seal::Sealed,
-};
+use super::{Gatherer, Kind, MediaKept, Owner, Segments, seal::Sealed};
 use crate::{disk::Disk, limits};
 
 /// How packets are kept.

@@ -101,6 +101,7 @@ impl Keeping {
     }
 
     /// Keeps a packet as what the engine took it for.
+    #[inline]
     pub fn frame(&mut self, link: LinkType, meta: FrameMeta, bytes: &[u8], used: FrameUse) {
         self.time = self.time.max(meta.time);
         self.gatherer.frame(link, meta, bytes, used);

@@ -33,10 +33,14 @@ impl<W: Write> Progress<W> {
     }
 
     /// Takes note of a packet; draws at each hundredth.
+    #[inline]
     pub fn packet(&mut self, octets: usize) {
-        if self.output.is_none() {
-            return;
+        if self.output.is_some() {
+            self.grow(octets);
         }
+    }
+
+    fn grow(&mut self, octets: usize) {
         let octets = u64::try_from(octets).unwrap_or(u64::MAX).saturating_add(PACKET_HEADER);
         self.done = self.done.saturating_add(octets).min(self.total);
         let hundredths = self.done.saturating_mul(100).checked_div(self.total).unwrap_or(100);

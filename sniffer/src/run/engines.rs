@@ -185,6 +185,15 @@ impl Engines {
         }
     }
 
+    /// How long the owner of signalling may wait for something to do.
+    #[must_use]
+    pub fn longest_wait(&self) -> Duration {
+        match &self.kind {
+            Kind::Many(many) if !lock(&many.owner).holds_messages() => limits::OWNER_IDLE,
+            Kind::Many(_) | Kind::One(_) => limits::OWNER_WAIT,
+        }
+    }
+
     /// One round of the owner of signalling, which waits at most so long for something to do. `seen` is given each SIP
     /// message with its owner.
     pub fn pump(&self, now: Timestamp, longest: Duration, seen: &mut dyn FnMut(&SipFrame, FrameUse)) -> Vec<Event> {

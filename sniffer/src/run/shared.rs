@@ -93,7 +93,8 @@ impl Shared {
 
     /// One round of the owner of signalling.
     pub fn pump(&self, now: Timestamp) {
-        self.with_signalling(now, |seen| self.engines.pump(now, limits::OWNER_WAIT, seen));
+        let longest = self.engines.longest_wait();
+        self.with_signalling(now, |seen| self.engines.pump(now, longest, seen));
     }
 
     /// Carries everything that is still between threads to its place.

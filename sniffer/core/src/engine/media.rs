@@ -168,15 +168,15 @@ impl Media {
                     *report_at = last.after(limits::ACTIVE_REPORT);
                     self.outputs.push_back(Output::Active { call, last });
                 }
-                Some(PacketUse { taken: Taken::Delivered, call: Some(call), stream })
+                Some(PacketUse { taken: Taken::Delivered, call: Some(call), stream, place })
             }
             Owner::Nobody(Nobody::Ever) => {
                 self.counters.rtp_packets += 1;
-                Some(PacketUse { taken: Taken::Delivered, call: None, stream })
+                Some(PacketUse { taken: Taken::Delivered, call: None, stream, place })
             }
             Owner::Nobody(Nobody::Yet) => {
                 self.tally.waiting += 1;
-                Some(PacketUse { taken: Taken::Waiting, call: None, stream })
+                Some(PacketUse { taken: Taken::Waiting, call: None, stream, place })
             }
         }
     }
@@ -196,7 +196,7 @@ impl Media {
         let call = self.expects_fax(datagram).ok_or(Reason::NotVoip)?;
         self.counters.fax_packets += 1;
         self.is_alive(call);
-        Ok(PacketUse { taken: Taken::Delivered, call: Some(call), stream: None })
+        Ok(PacketUse { taken: Taken::Delivered, call: Some(call), stream: None, place: 0 })
     }
 
     /// Tells, once a second, that a call lives although it may have no RTP: fax and RTCP are signs of life too.

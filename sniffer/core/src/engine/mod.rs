@@ -64,6 +64,9 @@ pub struct FrameUse {
     pub other: Option<OtherSerial>,
     /// The stream it belongs to. With no owner yet it waits for its SDP: [`Event::Adopted`] says later whose it is.
     pub stream: Option<StreamSerial>,
+    /// The stream's place in its table, which another one takes when it has ended: a small number by which to find what
+    /// belongs to a stream.
+    pub place: u32,
     /// Where the payload of RTP begins in the frame; for everything else, and for what was put together from several
     /// frames, the frame's length.
     pub keep: usize,
@@ -280,6 +283,13 @@ impl Engine {
             self.carry();
         }
         used
+    }
+
+    /// Says whether there are frames that came together: see [`Engine::take_held`].
+    #[must_use]
+    #[inline]
+    pub fn has_held(&self) -> bool {
+        self.worker.has_held()
     }
 
     /// Frames that came together and whose they are, since the last time this was asked. With

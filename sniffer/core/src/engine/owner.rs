@@ -183,6 +183,12 @@ impl Owner {
         }
     }
 
+    /// Says whether messages are held that [`Owner::release`] will handle when time has passed.
+    #[must_use]
+    pub fn holds_messages(&self) -> bool {
+        !self.held.is_empty()
+    }
+
     /// Handles the messages that no earlier one can overtake any more: all workers have come as far, or have been silent
     /// for so long that nothing is waited for. `seen` is told whose each was.
     pub fn release(&mut self, now: Timestamp, seen: &mut impl FnMut(&SipFrame, FrameUse)) {
@@ -210,6 +216,7 @@ impl Owner {
                     stream: None,
                     keep: frame.frame.len(),
                     is_held: !frame.held.is_empty(),
+                    place: 0,
                     rtp_at: None,
                 },
             );

@@ -2,6 +2,7 @@
 
 mod bounds;
 mod calls;
+mod short_way;
 mod streams;
 
 use std::time::Duration;

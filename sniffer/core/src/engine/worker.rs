@@ -68,6 +68,12 @@ impl Worker {
         self.desk.media.has_output()
     }
 
+    /// Says whether there are frames that came together.
+    #[inline]
+    pub(super) fn has_held(&self) -> bool {
+        !self.desk.held.is_empty()
+    }
+
     /// Frames that came together and whose they are, since the last time this was asked; with several workers those of
     /// SIP are in [`SipFrame::held`].
     pub fn take_held(&mut self) -> Vec<HeldFrames> {

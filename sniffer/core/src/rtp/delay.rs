@@ -48,6 +48,25 @@ impl MediaClock {
         Transit { nanos, difference: Some(difference), ticks }
     }
 
+    /// Takes the arrival and timestamp of a packet if its clock rate is the one before, it was sent after the one before,
+    /// by less than 65,536 ticks, and neither came more than `most` nanoseconds later nor has a transit time that differs by
+    /// more. Gives its transit time, the difference, and the ticks. None where it is another one, and nothing has happened.
+    #[inline]
+    pub fn steady(&mut self, arrival: Timestamp, timestamp: u32, rate: u32, most: i64) -> Option<(i64, i64, u32)> {
+        let ticks = timestamp.wrapping_sub(self.last_timestamp);
+        if self.rate != rate || ticks == 0 || ticks > 0xffff {
+            return None;
+        }
+        let media = self.media.saturating_add(self.nanos_of(ticks.cast_signed()));
+        let transit = arrival.as_nanos().saturating_sub(media);
+        let difference = transit.saturating_sub(self.transit);
+        if difference > most || difference < -most || self.silence(arrival) > most {
+            return None;
+        }
+        (self.media, self.transit, self.last_timestamp) = (media, transit, timestamp);
+        Some((transit, difference, ticks))
+    }
+
     /// So many ticks in nanoseconds.
     #[inline]
     fn nanos_of(&self, ticks: i32) -> i64 {

@@ -21,7 +21,8 @@ impl Jitter {
     pub fn on(&mut self, difference: i64) -> u32 {
         // An hour bounds what a hostile timestamp can do.
         let difference = difference.unsigned_abs().min(3_600_000_000_000);
-        self.value = self.value.saturating_add(difference).saturating_sub(self.value.saturating_add(8) >> 4);
+        // No larger than sixteen times that hour.
+        self.value = self.value + difference - ((self.value + 8) >> 4);
         self.max = self.max.max(self.value);
         let micros = u32::try_from(self.value / 16_000).unwrap_or(u32::MAX);
         self.sum = self.sum.saturating_add(self.value >> 4);

@@ -97,6 +97,21 @@ impl PayloadTypes {
         self.count_other(number, timing_of)
     }
 
+    /// The clock rate of the first type if it has this number and is a codec for sound without silence descriptors.
+    #[must_use]
+    #[inline]
+    pub fn sound_rate(&self, number: u8) -> Option<u32> {
+        let PayloadType { packets, clock_rate, number: first, media, silence_octets } = self.first;
+        let is_it = first == number && packets > 0 && clock_rate > 0 && media == Media::Audio && silence_octets == 0;
+        is_it.then_some(clock_rate)
+    }
+
+    /// Counts a packet of the first type.
+    #[inline]
+    pub fn count_first(&mut self) {
+        self.first.packets = self.first.packets.saturating_add(1);
+    }
+
     #[inline(never)]
     fn count_other(&mut self, number: u8, timing_of: impl FnOnce(u8) -> Option<Timing>) -> Option<Timing> {
         let others = match (self.first.packets, &mut self.others) {

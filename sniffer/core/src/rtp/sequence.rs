@@ -53,13 +53,20 @@ impl Sequence {
     #[inline]
     pub fn on(&mut self, number: u16, identification: Option<u16>) -> Arrival {
         // The next number where all came until now.
-        if self.packets > 0 && self.trouble.is_none() && u64::from(number) == (self.highest + 1) & 0xffff {
+        if self.trouble.is_none() && self.is_next(number) {
             self.packets += 1;
             self.highest += 1;
             self.identify(self.highest, identification);
             return Arrival::InOrder { skipped: 0 };
         }
         self.on_any(number, identification)
+    }
+
+    /// Says whether a number is the one after the highest.
+    #[must_use]
+    #[inline]
+    pub fn is_next(&self, number: u16) -> bool {
+        self.packets > 0 && u64::from(number) == (self.highest + 1) & 0xffff
     }
 
     #[inline(never)]

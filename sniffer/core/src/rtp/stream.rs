@@ -3,6 +3,7 @@
 
 mod figures;
 mod measure;
+mod steady;
 
 pub use super::payload::{PayloadType, Timing};
 use super::{
@@ -14,7 +15,14 @@ use super::{
     sequence::{Arrival, Sequence},
     timeline::Timeline,
 };
-use crate::{codec::Media, decode::Endpoint, ends::{Ends, EndsV4}, limits, rtcp::session::Session, time::Timestamp};
+use crate::{
+    codec::Media,
+    decode::Endpoint,
+    ends::{Ends, EndsV4},
+    limits,
+    rtcp::session::Session,
+    time::Timestamp,
+};
 
 /// How closely a copy follows in nanoseconds: see [`limits::COPY_MILLIS`].
 const COPY: i64 = 100_000_000;
@@ -181,7 +189,16 @@ impl Stream {
     }
 
     /// Takes a packet. `timing_of` is asked once for each payload type.
+    #[inline]
     pub fn on(&mut self, packet: &Packet<'_>, timing_of: impl FnOnce(u8) -> Option<Timing>) {
+        if self.steady(packet).is_none() {
+            self.on_any(packet, timing_of);
+        }
+    }
+
+    /// Takes any packet.
+    #[inline(never)]
+    fn on_any(&mut self, packet: &Packet<'_>, timing_of: impl FnOnce(u8) -> Option<Timing>) {
         let Packet { time, header, .. } = *packet;
         let begins_slot = self.timeline.is_over(self.first, time);
         if begins_slot {

@@ -3,6 +3,7 @@
 use std::hint::black_box;
 
 use sniffer_core::{
+    classify::{self, Class},
     decode::{self, Found, LinkType},
     limits,
     query::{self, Request, Response},
@@ -42,6 +43,9 @@ pub fn decode(data: &[u8]) {
         && let Some(datagram) = decode::plain_udp(None, frame)
     {
         assert_eq!(found, Ok(Found::Datagram(datagram)), "the fast path says something else");
+        if decode::Plain::of(None, frame).is_some_and(|plain| classify::is_surely_rtp(&plain)) {
+            assert_eq!(classify::classify(&datagram), Ok(Class::Rtp), "the short way takes it for RTP");
+        }
     }
     let payload = match found {
         Ok(Found::Datagram(datagram)) => datagram.payload,

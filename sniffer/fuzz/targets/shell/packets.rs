@@ -75,7 +75,7 @@ fn write(input: &mut Input<'_>, settings: Settings, disk: &Arc<dyn Disk>) -> Kep
         };
         // What is said of RTP in it is a guess for packing, and may be wrong.
         let rtp = (what & 0x10 != 0).then(|| u8::try_from(length / 4).unwrap_or(0));
-        let stream = is_stream.then_some(u64::from(call) + 100);
+        let stream = is_stream.then_some((u64::from(call) + 100, u32::from(what >> 7)));
         gatherer.keep(kind, owner, &packet, &Shape { head: length / 2, rtp, vlan: None, stream });
         let head = if is_stream && settings.media == MediaKept::Headers { length / 2 } else { length };
         kept.push((call, now, bytes.get(..head).unwrap_or(&bytes).to_vec()));

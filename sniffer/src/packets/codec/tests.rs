@@ -34,7 +34,7 @@ impl Rtp {
     }
 }
 
-const HEADERS: Shape = Shape { head: 54, rtp: Some(42), vlan: None, stream: Some(1) };
+const HEADERS: Shape = Shape { head: 54, rtp: Some(42), vlan: None, stream: Some((1, 0)) };
 
 /// Packs, and says how long each record became; what is read back is what was put in.
 fn there_and_back(packets: &[(i64, u16, u32, Vec<u8>, Shape)]) -> Vec<usize> {

@@ -106,4 +106,6 @@ pub struct PacketUse {
     pub call: Option<CallSerial>,
     /// The stream; none for RTCP of no stream.
     pub stream: Option<StreamSerial>,
+    /// The stream's place in the table.
+    pub place: u32,
 }

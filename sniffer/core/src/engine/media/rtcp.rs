@@ -47,7 +47,7 @@ impl Media {
             };
         }
         self.counters.rtcp_packets += 1;
-        Ok(PacketUse { taken: Taken::Delivered, call, stream: None })
+        Ok(PacketUse { taken: Taken::Delivered, call, stream: None, place: 0 })
     }
 
     fn rtcp_of_call(
@@ -106,7 +106,7 @@ impl Media {
             destination,
             bytes: payload.into(),
         })));
-        Ok(PacketUse { taken: Taken::Waiting, call: None, stream: None })
+        Ok(PacketUse { taken: Taken::Waiting, call: None, stream: None, place: 0 })
     }
 
     /// Takes RTCP that another worker knew nothing of; false when this one does not either.

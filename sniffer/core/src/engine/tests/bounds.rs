@@ -59,6 +59,7 @@ fn a_frame_says_whose_it_was_and_where_its_media_begins() {
             other: None,
             stream: Some(stream),
             keep: 40,
+            place: 0,
             rtp_at: Some(28),
             is_held: false
         }

@@ -70,13 +70,13 @@ impl Desk {
             return None;
         }
         let header = rtp::parse(plain.payload)?;
-        let PacketUse { taken, call, stream } = self.media.known_rtp(meta.time, &plain, header)?;
+        let PacketUse { taken, call, stream, place } = self.media.known_rtp(meta.time, &plain, header)?;
         self.now = meta.time;
         self.received += 1;
         self.delivered += u64::from(taken == Taken::Delivered);
         let keep = usize::from(plain.payload_at).saturating_add(rtp::header_length(plain.payload));
         let rtp_at = Some(plain.payload_at);
-        Some(FrameUse { kind: FrameKind::Rtp, owner: call, stream, keep, rtp_at, ..FrameUse::default() })
+        Some(FrameUse { kind: FrameKind::Rtp, owner: call, stream, place, keep, rtp_at, ..FrameUse::default() })
     }
 
     /// Takes note of the time, and lets go of what has waited too long.
@@ -171,7 +171,7 @@ impl Desk {
     fn use_packet(&mut self, kind: FrameKind, used: PacketUse, frames: &[Held]) -> Taken {
         self.used.kind = kind;
         self.used.owner = used.call;
-        self.used.stream = used.stream;
+        (self.used.stream, self.used.place) = (used.stream, used.place);
         if !frames.is_empty() {
             self.hold_out(frames);
         }

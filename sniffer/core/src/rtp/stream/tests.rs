@@ -323,3 +323,64 @@ fn a_stream_whose_codec_nobody_names_keeps_its_first_packets_for_a_while_only() 
     feed(&mut stream, 600..700, 96, 160, None);
     assert_eq!((stream.clock_rate(), stream.counts().sounding), (Some(8000), 100));
 }
+
+/// A talk with everything that happens to one, now and then: what the short way of a packet makes of it is what the long
+/// one does.
+#[test]
+fn the_short_way_of_a_packet_is_no_other_than_the_long_one() {
+    let mut state = 1_u64;
+    let mut random = |most: u64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % most
+    };
+    let mut steady = 0;
+    for trial in 0..60 {
+        let timing = |number: u8| match number {
+            0 => Some(audio(8000)),
+            101 => Some(Timing { media: Media::Event, ..audio(8000) }),
+            34 => Some(Timing { media: Media::Video, ..audio(90_000) }),
+            18 => Some(Timing { silence_octets: 2, ..audio(8000) }),
+            _ => None,
+        };
+        let [mut short, mut long] = [stream(), stream()];
+        let (mut nanos, mut number, mut timestamp, mut kind) = (5_i64, 65_000_u16, u32::MAX - 9000, 0);
+        for _ in 0..4000 {
+            let odd = if random(20) == 0 { random(16) } else { 99 };
+            (number, timestamp) = (number.wrapping_add(1), timestamp.wrapping_add(160));
+            nanos += 20_000_000 + i64::try_from(random(if trial % 2 == 0 { 3 } else { 900_000 })).unwrap();
+            match odd {
+                0 => number = number.wrapping_add(u16::try_from(random(40)).unwrap()),
+                1 => number = number.wrapping_sub(u16::try_from(random(40)).unwrap()),
+                2 => number = u16::try_from(random(65_536)).unwrap(),
+                3 => timestamp = timestamp.wrapping_add(u32::try_from(random(70_000)).unwrap()),
+                4 => timestamp = timestamp.wrapping_sub(u32::try_from(random(2000)).unwrap()),
+                5 => nanos += i64::try_from(random(15_000_000_000)).unwrap(),
+                6 => nanos -= i64::try_from(random(300_000_000)).unwrap(),
+                7 => kind = [0, 0, 0, 18, 34, 99][usize::try_from(random(6)).unwrap()],
+                8 => nanos += 70_000_000,
+                _ => {}
+            }
+            let header = Header {
+                payload_type: if odd == 9 { 101 } else { kind },
+                marker: odd == 10,
+                sequence: number,
+                timestamp,
+                ssrc: 7,
+            };
+            let packet = Packet {
+                time: Timestamp::from_nanos(nanos),
+                header,
+                bytes: if odd == 11 { &[0x80; 13] } else { &[0x80; 172] },
+                dscp: if odd == 12 { 0 } else { 46 },
+                ip_id: (odd != 13).then_some(number),
+            };
+            long.on_any(&packet, timing);
+            match short.steady(&packet) {
+                Some(()) => steady += 1,
+                None => short.on_any(&packet, timing),
+            }
+        }
+        assert_eq!(format!("{short:?}"), format!("{long:?}"), "trial {trial}");
+    }
+    assert!(steady > 100_000, "{steady}");
+}
