@@ -13,8 +13,10 @@
 //! Numbers are little endian; those that are mostly small have seven bits an octet, as LEB128. Reading believes nothing:
 //! damaged octets give no record or wrong ones, never more than the octets say.
 
-use sniffer_core::time::Timestamp;
+mod steady;
+mod unpack;
 
+pub use self::unpack::Unpacking;
 use super::Packet;
 
 /// Octets of a packet that are compared: headers down to RTP over IPv6 with a VLAN. A group then has two cache lines.
@@ -221,72 +223,6 @@ impl Run {
         }
     }
 
-    /// Packs a packet of which all is as guessed but for time, identification and checksums: the next one of a stream in
-    /// IPv4, as nearly all are. None where it is another one, and nothing is packed; [`Run::pack_next`] packs all, and these
-    /// packets to the same octets.
-    #[inline]
-    fn pack_steady(&mut self, packed: &mut Vec<u8>, packet: &Packet<'_>, shape: &Shape) -> Option<()> {
-        let rtp = shape.rtp?;
-        let length = u32::try_from(packet.bytes.len()).ok()?;
-        let is_alike = self.is_steady
-            && (self.link, self.rtp) == (packet.link, rtp)
-            && self.lengths == lengths(packet.original.max(length), length)
-            && shape.head == usize::from(rtp).saturating_add(12)
-            && shape.vlan.is_none();
-        if !is_alike {
-            return None;
-        }
-        let begin = usize::from(rtp).checked_sub(28)?;
-        let (below, rest) = packet.bytes.split_at_checked(begin)?;
-        let (octets, rest) = rest.split_first_chunk::<40>()?;
-        let (own_below, own) = self.head.split_at_mut_checked(begin)?;
-        let own = own.first_chunk_mut::<40>()?;
-        if !are_same(own_below, below) {
-            return None;
-        }
-        let ([a, b, c, d, e, f, g, h, i, j], [la, lb, lc, ld, le, lf, lg, lh, li, lj]) = (words(octets), words(own));
-        // Of IP: a length, b identification and fragment, c protocol and checksum, d and e addresses; of UDP: f ports, g
-        // length and checksum; of RTP: h payload type and number, i timestamp, j source. All but these are to be the same.
-        let (behind, before) = (0xffff_u32.to_be(), 0xffff_0000_u32.to_be());
-        let same = (a ^ la) | (d ^ ld) | (e ^ le) | (f ^ lf) | (j ^ lj);
-        let same_parts = ((b ^ lb) & behind) | ((c ^ lc) & before) | ((g ^ lg) & before);
-        let (number, last_number) = (u32::from_be(h), u32::from_be(lh));
-        let guess = (last_number & 0xff7f_0000) | (last_number.wrapping_add(1) & 0xffff);
-        let is_next = number == guess && u32::from_be(i) == u32::from_be(li).wrapping_add(self.step);
-        let (identification, last_identification) = (high(b), high(lb));
-        let nanos = i32::try_from(packet.time.as_nanos().wrapping_sub(self.time)).ok()?;
-        if (same | same_parts) != 0 || !is_next || low(c) != changed(low(lc), last_identification, identification) {
-            return None;
-        }
-        let (mut flags, time, used) = match i16::try_from(nanos / 1000) {
-            Ok(micros) if nanos % 1000 == 0 => (TIME_MICROS, u32::from(micros.cast_unsigned()), 3),
-            _ => (TIME_NANOS, nanos.cast_unsigned(), 5),
-        };
-        // What was not guessed, behind flags and time; then the record at once, and as much of it as there is.
-        let (mut fields, mut bits) = (0, 0_u32);
-        if identification != last_identification.wrapping_add(self.identification_step) {
-            flags |= IDENTIFICATION;
-            (fields, bits) = (u32::from(identification), 16);
-        }
-        if low(g) != low(lg) {
-            flags |= CHECKSUM;
-            fields |= u32::from(low(g).swap_bytes()) << bits;
-            bits += 16;
-        }
-        let begin = u64::from(flags) | (u64::from(time) << 8);
-        let record = u128::from(begin) | (u128::from(fields) << (used * 8));
-        let used = usize::try_from(used + bits / 8).unwrap_or(0);
-        let at = packed.len();
-        packed.extend_from_slice(&record.to_le_bytes());
-        packed.truncate(at.saturating_add(used));
-        packed.extend_from_slice(rest);
-        *own = *octets;
-        self.identification_step = identification.wrapping_sub(last_identification);
-        self.time = packet.time.as_nanos();
-        self.packets = self.packets.saturating_add(1);
-        Some(())
-    }
-
     /// How many packets were packed.
     #[must_use]
     pub fn packets(&self) -> u32 {
@@ -379,39 +315,6 @@ fn lengths(original: u32, kept: u32) -> u64 {
     (u64::from(original) << 32) | u64::from(kept)
 }
 
-/// Says whether two link layers are the same: those of Ethernet, with a tag or without, in two steps or three.
-#[inline]
-fn are_same(one: &[u8], other: &[u8]) -> bool {
-    let ends =
-        |octets: &[u8]| Some((u64::from_ne_bytes(*octets.first_chunk()?), u64::from_ne_bytes(*octets.last_chunk()?)));
-    match (ends(one), ends(other)) {
-        (Some(ends), Some(same)) if one.len() <= 16 => ends == same && one.len() == other.len(),
-        _ => one == other,
-    }
-}
-
-/// The headers of IPv4, UDP and RTP as words, in the order of their octets.
-#[inline]
-fn words(octets: &[u8; 40]) -> [u32; 10] {
-    let mut words = [0; 10];
-    for (word, octets) in words.iter_mut().zip(octets.as_chunks::<4>().0) {
-        *word = u32::from_ne_bytes(*octets);
-    }
-    words
-}
-
-/// The first two octets of a word, as a number.
-#[inline]
-fn high(word: u32) -> u16 {
-    u16::try_from(u32::from_be(word) >> 16).unwrap_or(0)
-}
-
-/// The last two octets of a word, as a number.
-#[inline]
-fn low(word: u32) -> u16 {
-    u16::try_from(u32::from_be(word) & 0xffff).unwrap_or(0)
-}
-
 /// The checksum of an IPv4 header one of whose fields has become another (RFC 1624, section 3).
 #[inline]
 fn changed(sum: u16, before: u16, after: u16) -> u16 {
@@ -458,126 +361,6 @@ fn push_differing(packed: &mut Vec<u8>, head: &[u8; HEAD], guess: &[u8; HEAD]) {
     }
     if let Some(place) = packed.get_mut(at..).and_then(|rest| rest.first_chunk_mut()) {
         *place = eights.to_le_bytes();
-    }
-}
-
-/// Reads the records of runs, one behind the other.
-#[derive(Debug)]
-pub struct Unpacking<'a> {
-    left: &'a [u8],
-    run: Run,
-    bytes: Vec<u8>,
-}
-
-impl<'a> Unpacking<'a> {
-    /// Begins to read.
-    #[must_use]
-    pub fn new(packed: &'a [u8]) -> Self {
-        Self { left: packed, run: Run::default(), bytes: Vec::new() }
-    }
-
-    /// Says whether everything was read.
-    #[must_use]
-    pub fn is_over(&self) -> bool {
-        self.left.is_empty()
-    }
-
-    /// The next packet; none at the end, and where the octets are damaged.
-    pub fn next_packet(&mut self) -> Option<Packet<'_>> {
-        let [flags] = self.take()?;
-        let head = if flags & WHOLE == 0 { self.next_head(flags)? } else { self.whole_head(flags)? };
-        self.run.packets = self.run.packets.saturating_add(1);
-        let own = head.get(..usize::from(self.run.size))?;
-        let length = usize::try_from(self.run.lengths & u64::from(u32::MAX)).ok()?;
-        let (rest, left) = self.left.split_at_checked(length.checked_sub(own.len())?)?;
-        self.left = left;
-        self.bytes.clear();
-        self.bytes.extend_from_slice(own);
-        self.bytes.extend_from_slice(rest);
-        let Run { time, link, lengths, .. } = self.run;
-        let original = u32::try_from(lengths >> 32).ok()?;
-        Some(Packet { time: Timestamp::from_nanos(time), link, original, bytes: &self.bytes })
-    }
-
-    fn whole_head(&mut self, flags: u8) -> Option<[u8; HEAD]> {
-        if flags != WHOLE {
-            return None;
-        }
-        self.run.time = i64::from_le_bytes(self.take()?);
-        self.run.lengths = lengths(self.number()?, self.number()?);
-        self.run.link = u16::from_le_bytes(self.take()?);
-        let [size, rtp] = self.take()?;
-        let (own, left) = self.left.split_at_checked(usize::from(size))?;
-        let mut head = [0; HEAD];
-        head.get_mut(..own.len())?.copy_from_slice(own);
-        self.left = left;
-        if rtp > 0 && rtp.checked_add(12)? > size {
-            return None;
-        }
-        self.run.begin(&head, size, rtp);
-        Some(head)
-    }
-
-    fn next_head(&mut self, flags: u8) -> Option<[u8; HEAD]> {
-        if self.run.packets == 0 || flags & !(TIME | LENGTHS | IDENTIFICATION | CHECKSUM | OCTETS) != 0 {
-            return None;
-        }
-        self.run.time = match flags & TIME {
-            TIME_MICROS => self.run.time.wrapping_add(i64::from(i16::from_le_bytes(self.take()?)) * 1000),
-            TIME_NANOS => self.run.time.wrapping_add(i64::from(i32::from_le_bytes(self.take()?))),
-            TIME_ITSELF => i64::from_le_bytes(self.take()?),
-            _ => return None,
-        };
-        if flags & LENGTHS != 0 {
-            self.run.lengths = lengths(self.number()?, self.number()?);
-            [self.run.size] = self.take()?;
-        }
-        let (identification_at, _, checksum_at) = self.run.places().unwrap_or_default();
-        let identification = match flags & IDENTIFICATION {
-            0 => self.run.expected_identification(identification_at),
-            _ => u16::from_le_bytes(self.take()?),
-        };
-        let checksum = if flags & CHECKSUM == 0 { two(&self.run.head, checksum_at) } else { self.take()? };
-        let mut head = self.run.guess(identification, checksum);
-        if flags & OCTETS != 0 {
-            self.differing(&mut head)?;
-        }
-        self.run.see(&head);
-        Some(head)
-    }
-
-    fn differing(&mut self, head: &mut [u8; HEAD]) -> Option<()> {
-        let eights = u16::from_le_bytes(self.take()?);
-        for (number, eight) in head.as_chunks_mut::<8>().0.iter_mut().enumerate() {
-            if eights & (1 << number) == 0 {
-                continue;
-            }
-            let [map] = self.take()?;
-            for (bit, octet) in eight.iter_mut().enumerate() {
-                if map & (1 << bit) != 0 {
-                    [*octet] = self.take()?;
-                }
-            }
-        }
-        (eights >> EIGHTS == 0).then_some(())
-    }
-
-    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (octets, left) = self.left.split_first_chunk::<N>()?;
-        self.left = left;
-        Some(*octets)
-    }
-
-    fn number(&mut self) -> Option<u32> {
-        let mut number = 0_u32;
-        for shift in (0..35).step_by(7) {
-            let [octet] = self.take()?;
-            number |= u32::from(octet & 0x7f).checked_shl(shift)?;
-            if octet & 0x80 == 0 {
-                return Some(number);
-            }
-        }
-        None
     }
 }
 

@@ -1,3 +1,5 @@
+use sniffer_core::time::Timestamp;
+
 use super::*;
 
 /// A frame of RTP over UDP over IPv4, its checksums right.
