@@ -1,6 +1,6 @@
 //! The packets of calls: signalling in full, media as headers, in full or not at all.
 //!
-//! A worker packs packets as they come, each against the one before it of its stream ([`codec`]), without any lock
+//! A worker packs packets as they come, each against the one before it of its stream (`codec`), without any lock
 //! ([`Gatherer`]). After half a second it puts those of each call together into a block and hands that to one thread, which
 //! appends it to a segment, a file of bounded size. Of the packets of one call only their own groups are read: a block
 //! begins with an index of its groups. Segments are deleted whole, the oldest first. Nothing here waits in the capture
