@@ -54,6 +54,7 @@ pub struct Source {
     pub sender_half: RoundTrip,
     /// The receiver's VoIP metrics, the last.
     pub voip: Option<xr::VoipMetrics>,
+    voip_at: Timestamp,
     /// When it said goodbye.
     pub bye: Option<Timestamp>,
     /// Its reports are encrypted.
@@ -140,6 +141,7 @@ impl Source {
             receiver_half: RoundTrip::default(),
             sender_half: RoundTrip::default(),
             voip: None,
+            voip_at: Timestamp::default(),
             bye: None,
             is_encrypted: false,
             sent: [Passed::default(); 2],
@@ -158,8 +160,14 @@ impl Source {
             return;
         }
         self.sender_reports = self.sender_reports.saturating_add(1);
+        let passed = Passed { ntp_middle: report.ntp_middle, at: now };
+        // What another worker had to be asked about comes after what was heard here in the meantime.
+        if self.sender_reports > 1 && now < last.at {
+            self.sent = [last, passed];
+            return;
+        }
         self.sent_packets = report.packets;
-        self.sent = [Passed { ntp_middle: report.ntp_middle, at: now }, last];
+        self.sent = [passed, last];
     }
 
     /// Takes a receiver's report, unless it is a copy of the last one.
@@ -170,11 +178,12 @@ impl Source {
         if self.reports > 0 && self.last_report == number && is_copy(now, self.last_report_at) {
             return;
         }
-        (self.last_report, self.last_report_at) = (number, now);
+        if self.reports == 0 || now >= self.last_report_at {
+            (self.last_report, self.last_report_at) = (number, now);
+            (self.lost, self.jitter_last) = (block.lost, block.jitter);
+        }
         self.reports = self.reports.saturating_add(1);
-        self.lost = block.lost;
         self.fraction_max = self.fraction_max.max(block.fraction_lost);
-        self.jitter_last = block.jitter;
         self.jitter_max = self.jitter_max.max(block.jitter);
         let named = |passed: &&Passed| passed.ntp_middle != 0 && passed.ntp_middle == block.last_sender_report;
         if let Some(&passed) = self.sent.iter().find(named) {
@@ -192,12 +201,20 @@ impl Source {
         }
     }
 
+    /// Adds what another worker has heard of the same source: of what the last word counts for, the later one holds.
     fn merge(&mut self, other: &Self) {
-        self.sender_reports = self.sender_reports.saturating_add(other.sender_reports);
-        self.sent_packets = self.sent_packets.max(other.sent_packets);
-        if self.reports == 0 {
+        let ([ours, _], [theirs, _]) = (self.sent, other.sent);
+        if other.sender_reports > 0 && (self.sender_reports == 0 || theirs.at > ours.at) {
+            self.sent_packets = other.sent_packets;
+        }
+        if other.reports > 0 && (self.reports == 0 || other.last_report_at > self.last_report_at) {
+            (self.last_report, self.last_report_at) = (other.last_report, other.last_report_at);
             (self.lost, self.jitter_last) = (other.lost, other.jitter_last);
         }
+        if other.voip.is_some() && (self.voip.is_none() || other.voip_at > self.voip_at) {
+            (self.voip, self.voip_at) = (other.voip, other.voip_at);
+        }
+        self.sender_reports = self.sender_reports.saturating_add(other.sender_reports);
         self.reports = self.reports.saturating_add(other.reports);
         self.fraction_max = self.fraction_max.max(other.fraction_max);
         self.jitter_max = self.jitter_max.max(other.jitter_max);
@@ -206,8 +223,7 @@ impl Source {
         let ours = self.sent;
         self.join(&ours, other.unmatched);
         self.sender_half.merge(&other.sender_half);
-        self.voip = self.voip.or(other.voip);
-        self.bye = self.bye.or(other.bye);
+        self.bye = self.bye.max(other.bye);
         self.is_encrypted |= other.is_encrypted;
     }
 }
@@ -234,7 +250,7 @@ impl Session {
             }
             Item::Bye { ssrc } => {
                 if let Some(source) = self.source(ssrc, way) {
-                    source.bye = Some(now);
+                    source.bye = source.bye.max(Some(now));
                 }
             }
             Item::Encrypted { ssrc } => {
@@ -263,8 +279,9 @@ impl Session {
                 }
             }
             xr::Block::Voip { ssrc, metrics } => {
-                if let Some(source) = self.source(ssrc, back) {
-                    source.voip = Some(metrics);
+                let source = self.source(ssrc, back);
+                if let Some(source) = source.filter(|source| source.voip.is_none() || now >= source.voip_at) {
+                    (source.voip, source.voip_at) = (Some(metrics), now);
                 }
             }
             xr::Block::Statistics { .. } | xr::Block::Other { .. } => {}

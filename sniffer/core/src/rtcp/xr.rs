@@ -52,7 +52,7 @@ pub enum Block {
 }
 
 /// VoIP metrics (RFC 3611, section 4.7), as they are on the wire; 127 in the last four means unknown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct VoipMetrics {
     /// Share of packets lost, in 1/256.
     pub loss_rate: u8,

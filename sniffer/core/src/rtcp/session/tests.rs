@@ -130,3 +130,62 @@ fn a_flood_of_sources_is_bounded_and_two_workers_add_up() {
     let source = one.get(1, None).unwrap();
     assert_eq!((source.sender_reports, source.reports, source.lost, source.bye), (1, 1, 5, Some(at(1))));
 }
+
+/// What counts is the last word in time, whichever worker heard it and in whichever order both are added up; also where a
+/// packet comes late, since another worker was asked about it.
+#[test]
+fn the_last_word_is_the_last_in_time_however_reports_are_dealt_out() {
+    let words = |n: i64| {
+        let number = u32::try_from(n).unwrap();
+        let block = ReportBlock {
+            reporter: 99,
+            ssrc: 1,
+            fraction_lost: 0,
+            lost: 100 - i32::try_from(number).unwrap(),
+            highest: number,
+            jitter: 7 * number,
+            last_sender_report: 0,
+            delay: 0,
+        };
+        let metrics = xr::VoipMetrics { r_factor: 90 - u8::try_from(number).unwrap(), ..xr::VoipMetrics::default() };
+        [
+            (there(), Item::Sender(SenderReport { ssrc: 1, ntp_middle: number, packets: 1000 - number })),
+            (back(), Item::Report(block)),
+            (back(), Item::Extended(xr::Block::Voip { ssrc: 1, metrics })),
+            (there(), Item::Bye { ssrc: 1 }),
+        ]
+    };
+    let said = |session: &Session| {
+        let source = session.get(1, None).unwrap();
+        (
+            source.sent_packets,
+            source.lost,
+            source.jitter_last,
+            source.voip,
+            source.bye,
+            source.sender_reports,
+            source.reports,
+        )
+    };
+    let mut one = Session::default();
+    (1..5).for_each(|n| words(n).into_iter().for_each(|(way, item)| one.on(at(n * 5000), way, item)));
+    assert_eq!(said(&one).1, 96);
+    for dealt in 0..16_u32 {
+        let mut both = [Session::default(), Session::default()];
+        for n in 1..5 {
+            let place = usize::from(dealt >> (n - 1) & 1 == 1);
+            words(n).into_iter().for_each(|(way, item)| both[place].on(at(n * 5000), way, item));
+        }
+        for (first, second) in [(0, 1), (1, 0)] {
+            let mut sum = both[first].clone();
+            sum.merge(&both[second]);
+            assert_eq!(said(&sum), said(&one), "dealt as {dealt:04b}");
+        }
+        let late = (0..4).filter(|bit| dealt >> bit & 1 == 0).chain((0..4).filter(|bit| dealt >> bit & 1 == 1));
+        let mut session = Session::default();
+        late.for_each(|bit| {
+            words(bit + 1).into_iter().for_each(|(way, item)| session.on(at((bit + 1) * 5000), way, item))
+        });
+        assert_eq!(said(&session), said(&one), "late as {dealt:04b}");
+    }
+}
