@@ -96,13 +96,14 @@ impl Archive {
         if self.disk.space(&self.folder)?.free < floor.saturating_add(room) {
             return Err(ArchiveError::Floor);
         }
-        let mut calls = File::begin(self, &name("calls", &todo), &columns::calls(&[]))?;
-        let mut streams = File::begin(self, &name("streams", &todo), &columns::streams(&[]))?;
+        let mut calls = File::begin(self, &name("calls", &todo), &columns::calls(columns::Calls::default()))?;
+        let mut streams = File::begin(self, &name("streams", &todo), &columns::streams(&columns::Calls::default()))?;
         for keys in todo.calls.chunks(limits::ARCHIVE_ROWS) {
             // Without those that were deleted meanwhile, or are damaged and counted.
-            let details = store.calls(keys)?;
-            calls.rows(&columns::calls(&details))?;
-            streams.rows(&columns::streams(&details))?;
+            let mut some = columns::Calls::default();
+            store.values(keys, |value| some.add(value))?;
+            streams.rows(&columns::streams(&some))?;
+            calls.rows(&columns::calls(some))?;
         }
         for file in [calls, streams] {
             file.finish(self)?;

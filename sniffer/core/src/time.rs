@@ -51,6 +51,12 @@ impl Timestamp {
         u64::try_from(self.as_nanos() / 1000).unwrap_or(0)
     }
 
+    /// As text, see the type; none for times before 1970, which only `Display` writes.
+    #[must_use]
+    pub fn to_text(self) -> Option<[u8; 27]> {
+        Some(text_of(u64::try_from(self.as_nanos()).ok()? / 1000))
+    }
+
     /// The second it lies in: this time with its fraction cut off.
     #[must_use]
     #[inline]
@@ -100,8 +106,7 @@ impl fmt::Debug for Timestamp {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Ok(nanos) = u64::try_from(self.as_nanos()) {
-            let text = text_of(nanos / 1000);
+        if let Some(text) = self.to_text() {
             return f.write_str(str::from_utf8(&text).map_err(|_| fmt::Error)?);
         }
         // The range of 64-bit nanoseconds (1677 to 2262) lies within jiff's.
@@ -123,15 +128,17 @@ fn text_of(micros: u64) -> [u8; 27] {
     let day = of_year - (153 * march_month + 2) / 5 + 1;
     let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
     let year = year_of_era + era * 400 + u64::from(month <= 2);
-    let mut text = *b"0000-00-00T00:00:00.000000Z";
-    let fields = [(0, 4, year), (5, 2, month), (8, 2, day), (11, 2, second / 3600), (14, 2, second / 60 % 60)];
-    for (at, digits, mut number) in fields.into_iter().chain([(17, 2, second % 60), (20, 6, micros)]) {
-        for place in text.iter_mut().skip(at).take(digits).rev() {
-            *place = b'0' + u8::try_from(number % 10).unwrap_or(0);
-            number /= 10;
-        }
-    }
-    text
+    let two = |number: u64| {
+        let number = u8::try_from(number % 100).unwrap_or(0);
+        [b'0' + number / 10, b'0' + number % 10]
+    };
+    let [[a, b], [c, d]] = [two(year / 100), two(year)];
+    let [[e, f], [g, h]] = [two(month), two(day)];
+    let [[i, j], [k, l], [m, n]] = [two(second / 3600), two(second / 60 % 60), two(second % 60)];
+    let [[o, p], [q, r], [s, t]] = [two(micros / 10_000), two(micros / 100), two(micros)];
+    [
+        a, b, c, d, b'-', e, f, b'-', g, h, b'T', i, j, b':', k, l, b':', m, n, b'.', o, p, q, r, s, t, b'Z',
+    ]
 }
 
 /// Text where people read it; else nanoseconds in eight octets, big endian.

@@ -1,5 +1,8 @@
 //! The columns of the archive's tables. Columns may be added; those that are there keep their names and meanings.
 
+use std::ops::Range;
+
+use bytes::Bytes;
 use parquet::{
     column::writer::ColumnWriter,
     data_type::ByteArray,
@@ -8,11 +11,13 @@ use parquet::{
 };
 use serde::Serialize;
 use sniffer_core::{
-    query::{CallDetail, DirectionQuality},
+    query::{CallKey, CallSummary, DirectionQuality},
     record::StreamRecord,
     search,
     time::Timestamp,
 };
+
+use crate::store::value;
 
 /// A column and its values.
 #[derive(Debug)]
@@ -103,6 +108,47 @@ pub fn schema(columns: &[Column]) -> String {
     text
 }
 
+/// Calls that are to be written.
+#[derive(Debug, Default)]
+pub struct Calls {
+    rows: Vec<Row>,
+    /// Their records as JSON, one behind the other.
+    records: Vec<u8>,
+    streams: Vec<(CallKey, StreamRecord)>,
+}
+
+#[derive(Debug)]
+struct Row {
+    summary: CallSummary,
+    /// Where its record is.
+    record: Option<Range<usize>>,
+}
+
+impl Calls {
+    /// Adds a call as the store has it. False when the value is damaged.
+    pub fn add(&mut self, value: &[u8]) -> bool {
+        let begin = self.records.len();
+        let Some(written) = value::written(value, &mut self.records) else { return false };
+        let record = written.has_record.then(|| begin..self.records.len());
+        let key = written.summary.id;
+        self.streams.extend(written.streams.into_iter().map(|stream| (key, stream)));
+        self.rows.push(Row { summary: written.summary, record });
+        true
+    }
+}
+
+/// Texts of a column: one piece of memory for all.
+fn texts(all: Vec<u8>, ranges: impl Iterator<Item = Option<Range<usize>>>) -> Values {
+    let all = Bytes::from(all);
+    let mut levels = Vec::new();
+    let mut texts = Vec::new();
+    for range in ranges {
+        levels.push(i16::from(range.is_some()));
+        texts.extend(range.map(|range| ByteArray::from(all.slice(range))));
+    }
+    Values::Text(levels, texts)
+}
+
 /// A table's columns from its rows.
 struct Rows<'a, T>(Vec<&'a T>);
 
@@ -111,14 +157,18 @@ impl<T> Rows<'_, T> {
         Column { name, values, is_searched: false }
     }
 
-    fn text(&self, name: &'static str, of: impl Fn(&T) -> Option<String>) -> Column {
-        let mut levels = Vec::with_capacity(self.0.len());
-        let mut texts = Vec::with_capacity(self.0.len());
-        for text in self.0.iter().map(|row| of(row)) {
-            levels.push(i16::from(text.is_some()));
-            texts.extend(text.map(|text| ByteArray::from(text.into_bytes())));
-        }
-        self.column(name, Values::Text(levels, texts))
+    /// A text of each row, which is added to what there is; none where it says so.
+    fn text(&self, name: &'static str, add: impl Fn(&T, &mut Vec<u8>) -> Option<()>) -> Column {
+        let mut all = Vec::new();
+        let ranges: Vec<_> = self
+            .0
+            .iter()
+            .map(|row| {
+                let begin = all.len();
+                add(row, &mut all).map(|()| begin..all.len())
+            })
+            .collect();
+        self.column(name, texts(all, ranges.into_iter()))
     }
 
     fn time(&self, name: &'static str, of: impl Fn(&T) -> Option<Timestamp>) -> Column {
@@ -144,37 +194,43 @@ fn searched(column: Column) -> Column {
     Column { is_searched: true, ..column }
 }
 
-/// A state or a direction as the records write it.
-fn word(value: impl Serialize) -> Option<String> {
-    serde_json::to_value(value).ok()?.as_str().map(str::to_owned)
+/// Adds a text.
+fn put(all: &mut Vec<u8>, text: &str) -> Option<()> {
+    all.extend_from_slice(text.as_bytes());
+    Some(())
 }
 
-/// A whole record as JSON: what has no column of its own.
-fn json(value: &impl Serialize) -> Option<String> {
-    serde_json::to_string(value).ok()
+/// Adds a state or a direction as the records write it.
+fn word(all: &mut Vec<u8>, value: impl Serialize) -> Option<()> {
+    put(all, serde_json::to_value(value).ok()?.as_str()?)
 }
 
 /// The table of calls.
 #[must_use]
-pub fn calls(rows: &[CallDetail]) -> Vec<Column> {
-    type Way = fn(&CallDetail) -> Option<&DirectionQuality>;
+pub fn calls(calls: Calls) -> Vec<Column> {
+    type Way = fn(&Row) -> Option<&DirectionQuality>;
+    let Calls { rows, records, .. } = calls;
+    let record = texts(records, rows.iter().map(|row| row.record.clone()));
     let rows = Rows(rows.iter().collect());
     let caller: Way = |row| row.summary.caller_to_callee.as_ref();
     let callee: Way = |row| row.summary.callee_to_caller.as_ref();
-    let mos = |way: Way| move |row: &CallDetail| way(row).and_then(|way| way.mos).map(f64::from);
-    let lost = |way: Way| move |row: &CallDetail| way(row).map(|way| way.lost);
-    let expected = |way: Way| move |row: &CallDetail| way(row).map(|way| way.expected);
+    let mos = |way: Way| move |row: &Row| way(row).and_then(|way| way.mos).map(f64::from);
+    let lost = |way: Way| move |row: &Row| way(row).map(|way| way.lost);
+    let expected = |way: Way| move |row: &Row| way(row).map(|way| way.expected);
     vec![
         rows.time("start", |row| Some(row.summary.start)),
         rows.time("answered", |row| row.summary.answered),
         rows.time("end", |row| row.summary.end),
-        rows.text("id", |row| Some(row.summary.id.to_string())),
-        searched(rows.text("call_id", |row| Some(row.summary.call_id.clone()))),
-        rows.text("from", |row| Some(row.summary.from.clone())),
-        rows.text("to", |row| Some(row.summary.to.clone())),
-        searched(rows.text("caller", |row| Some(search::number(&row.summary.from)))),
-        searched(rows.text("callee", |row| Some(search::number(&row.summary.to)))),
-        rows.text("state", |row| word(row.summary.state)),
+        rows.text("id", |row, all| {
+            row.summary.id.write(all);
+            Some(())
+        }),
+        searched(rows.text("call_id", |row, all| put(all, &row.summary.call_id))),
+        rows.text("from", |row, all| put(all, &row.summary.from)),
+        rows.text("to", |row, all| put(all, &row.summary.to)),
+        searched(rows.text("caller", |row, all| put(all, &search::number(&row.summary.from)))),
+        searched(rows.text("callee", |row, all| put(all, &search::number(&row.summary.to)))),
+        rows.text("state", |row, all| word(all, row.summary.state)),
         rows.whole("final_status", |row| row.summary.final_status.map(u64::from)),
         rows.truth("lost_here", |row| row.summary.lost_here),
         rows.real("mos_from_caller", mos(caller)),
@@ -183,27 +239,28 @@ pub fn calls(rows: &[CallDetail]) -> Vec<Column> {
         rows.whole("lost_from_callee", lost(callee)),
         rows.whole("expected_from_caller", expected(caller)),
         rows.whole("expected_from_callee", expected(callee)),
-        rows.text("record", |row| row.record.as_ref().and_then(json)),
+        rows.column("record", record),
     ]
 }
 
 /// The table of streams; `id` is that of the call.
 #[must_use]
-pub fn streams(rows: &[CallDetail]) -> Vec<Column> {
-    let both: Vec<(String, &StreamRecord)> =
-        rows.iter().flat_map(|call| call.streams.iter().map(|stream| (call.summary.id.to_string(), stream))).collect();
-    let rows = Rows(both.iter().collect());
+pub fn streams(calls: &Calls) -> Vec<Column> {
+    let rows = Rows(calls.streams.iter().collect());
     vec![
         rows.time("start", |row| Some(row.1.start)),
         rows.time("end", |row| Some(row.1.end)),
-        rows.text("id", |row| Some(row.0.clone())),
-        searched(rows.text("call_id", |row| row.1.call_id.clone())),
+        rows.text("id", |row, all| {
+            row.0.write(all);
+            Some(())
+        }),
+        searched(rows.text("call_id", |row, all| put(all, row.1.call_id.as_deref()?))),
         rows.whole("ssrc", |row| Some(row.1.ssrc.into())),
-        rows.text("src", |row| Some(row.1.src.clone())),
-        rows.text("dst", |row| Some(row.1.dst.clone())),
+        rows.text("src", |row, all| put(all, &row.1.src)),
+        rows.text("dst", |row, all| put(all, &row.1.dst)),
         rows.whole("payload_type", |row| Some(row.1.payload_type.into())),
-        rows.text("codec", |row| row.1.codec.clone()),
-        rows.text("direction", |row| row.1.direction.and_then(word)),
+        rows.text("codec", |row, all| put(all, row.1.codec.as_deref()?)),
+        rows.text("direction", |row, all| word(all, row.1.direction?)),
         rows.whole("packets", |row| Some(row.1.packets)),
         rows.whole("expected", |row| Some(row.1.expected)),
         rows.whole("lost", |row| Some(row.1.lost)),
@@ -212,6 +269,6 @@ pub fn streams(rows: &[CallDetail]) -> Vec<Column> {
         rows.real("jitter_ms_max", |row| row.1.jitter_ms_max),
         rows.real("jitter_ms_mean", |row| row.1.jitter_ms_mean),
         rows.real("mos", |row| row.1.mos),
-        rows.text("record", |row| json(row.1)),
+        rows.text("record", |row, all| serde_json::to_writer(all, &row.1).ok()),
     ]
 }

@@ -194,22 +194,20 @@ impl Store {
         Ok(Some((detail_of(row.summary, detail), row.packets)))
     }
 
-    /// Calls with their streams; those that are not kept are left out.
+    /// Gives the values of calls; those that are not kept are left out. `take` says whether a value is whole.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn calls(&self, ids: &[CallKey]) -> Result<Vec<CallDetail>, StoreError> {
+    pub fn values(&self, ids: &[CallKey], mut take: impl FnMut(&[u8]) -> bool) -> Result<(), StoreError> {
         let reading = self.0.database.begin_read().map_err(|error| self.failed(error))?;
         let calls = reading.open_table(CALLS).map_err(|error| self.failed(error))?;
-        let mut found = Vec::with_capacity(ids.len());
         for id in ids {
-            let Some(value) = calls.get(&id.to_bytes()).map_err(|error| self.failed(error))? else { continue };
-            match value::whole(value.value()) {
-                Some((row, detail)) => found.push(detail_of(row.summary, detail)),
-                None => self.count_damage(),
+            let value = calls.get(&id.to_bytes()).map_err(|error| self.failed(error))?;
+            if value.is_some_and(|value| !take(value.value())) {
+                self.count_damage();
             }
         }
-        Ok(found)
+        Ok(())
     }
 
     /// The time of the oldest call that is kept.

@@ -124,6 +124,31 @@ pub fn whole(value: &[u8]) -> Option<(Row, Option<Detail>)> {
     Some((row, compact::read(value, end).ok().map(|(detail, _)| detail)))
 }
 
+/// A call as the archive has it.
+#[derive(Debug)]
+pub struct Written {
+    /// Its row of the list.
+    pub summary: CallSummary,
+    /// It has details: its record has been added to the text.
+    pub has_record: bool,
+    /// Its streams.
+    pub streams: Vec<StreamRecord>,
+}
+
+/// A value as the archive has it; the call's record is added to a text as JSON. None when the value is damaged.
+#[must_use]
+pub fn written(value: &[u8], text: &mut Vec<u8>) -> Option<Written> {
+    let (row, end) = row(value)?;
+    let begin = text.len();
+    let streams = compact::first_member(value, end, compact::Shape::of_calls(), text)
+        .and_then(|streams| compact::read::<Vec<StreamRecord>>(value, streams));
+    if streams.is_err() {
+        text.truncate(begin);
+    }
+    let (has_record, streams) = streams.map_or((false, Vec::new()), |(streams, _)| (true, streams));
+    Some(Written { summary: row.summary, has_record, streams })
+}
+
 /// What a search by state, code or quality looks at: it stands in each entry of the index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {

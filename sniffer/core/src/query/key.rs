@@ -41,6 +41,12 @@ impl CallKey {
         Timestamp::from_nanos(micros.saturating_mul(1000))
     }
 
+    /// Adds the key's text.
+    pub fn write(self, text: &mut Vec<u8>) {
+        let digit = |half: u8| if half < 10 { b'0'.wrapping_add(half) } else { b'a'.wrapping_add(half.wrapping_sub(10)) };
+        text.extend(self.to_bytes().iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)]));
+    }
+
     /// The key as bytes whose order is the key's order.
     #[must_use]
     pub fn to_bytes(self) -> [u8; 16] {
@@ -56,7 +62,9 @@ impl CallKey {
 
 impl fmt::Display for CallKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", self.0)
+        let mut text = Vec::with_capacity(32);
+        self.write(&mut text);
+        f.pad(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
     }
 }
 

@@ -6,15 +6,20 @@
 //! and figures with at most four decimals, as records have them, are whole numbers. What is written reads back the same,
 //! and a field that another version added or left out is what `#[serde(default)]` says.
 
+mod json;
 mod names;
 mod read;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod write;
 
 use thiserror::Error;
 
-pub use self::{read::read, write::Writer};
+pub use self::{
+    json::{Shape, first_member, json},
+    read::read,
+    write::Writer,
+};
 
 /// Why something cannot be written or read.
 #[derive(Debug, Error)]

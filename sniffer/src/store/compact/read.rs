@@ -19,54 +19,99 @@ use super::{
 /// # Errors
 /// When the octets are none of such a value.
 pub fn read<T: DeserializeOwned>(bytes: &[u8], at: usize) -> Result<(T, usize), CompactError> {
-    let mut reader = Reader { bytes, at, depth: DEPTH };
+    let mut reader = Reader::new(bytes, at);
     let value = T::deserialize(&mut reader)?;
     Ok((value, reader.at))
 }
 
-struct Reader<'de> {
+/// Reads octets from a place on.
+pub(super) struct Reader<'de> {
     bytes: &'de [u8],
-    at: usize,
+    /// Where it is.
+    pub(super) at: usize,
     /// How much deeper it may go.
     depth: u8,
 }
 
+/// The key of a map.
+#[derive(Clone, Copy)]
+pub(super) enum Name<'de> {
+    /// By its number.
+    Number(usize),
+    /// As a text.
+    Text(&'de str),
+}
+
+impl<'de> Name<'de> {
+    /// The name as a text.
+    pub(super) fn text(self) -> Result<&'de str, CompactError> {
+        match self {
+            Self::Number(number) => NAMES.get(number).copied().ok_or(CompactError::Text),
+            Self::Text(text) => Ok(text),
+        }
+    }
+}
+
 impl<'de> Reader<'de> {
-    fn octets(&mut self, length: usize) -> Result<&'de [u8], CompactError> {
+    /// A reader that begins at a place.
+    pub(super) fn new(bytes: &'de [u8], at: usize) -> Self {
+        Self { bytes, at, depth: DEPTH }
+    }
+
+    /// Takes the octet that begins a list or a map for read.
+    pub(super) fn begin(&mut self) -> Result<(), CompactError> {
+        self.depth = self.depth.checked_sub(1).ok_or(CompactError::Depth)?;
+        Ok(())
+    }
+
+    /// The key that begins here.
+    pub(super) fn key(&mut self) -> Result<Name<'de>, CompactError> {
+        match self.next()? {
+            OTHER_KEY => self.text().map(Name::Text),
+            first => self.number(first).map(Name::Number),
+        }
+    }
+
+    /// The number of a name that begins with this octet.
+    fn number(&mut self, first: u8) -> Result<usize, CompactError> {
+        Ok(match first.checked_sub(LONG_KEY) {
+            None => first.into(),
+            Some(high) => u16::from_be_bytes([high, self.next()?]).into(),
+        })
+    }
+
+    pub(super) fn octets(&mut self, length: usize) -> Result<&'de [u8], CompactError> {
         let end = self.at.checked_add(length).ok_or(CompactError::End)?;
         let octets = self.bytes.get(self.at..end).ok_or(CompactError::End)?;
         self.at = end;
         Ok(octets)
     }
 
-    fn some<const N: usize>(&mut self) -> Result<[u8; N], CompactError> {
+    pub(super) fn some<const N: usize>(&mut self) -> Result<[u8; N], CompactError> {
         self.octets(N)?.first_chunk().copied().ok_or(CompactError::End)
     }
 
-    fn peek(&self) -> Result<u8, CompactError> {
+    pub(super) fn peek(&self) -> Result<u8, CompactError> {
         self.bytes.get(self.at).copied().ok_or(CompactError::End)
     }
 
-    fn next(&mut self) -> Result<u8, CompactError> {
+    pub(super) fn next(&mut self) -> Result<u8, CompactError> {
         let [octet] = self.some()?;
         Ok(octet)
     }
 
-    fn length(&mut self) -> Result<usize, CompactError> {
+    pub(super) fn length(&mut self) -> Result<usize, CompactError> {
         usize::try_from(u32::from_be_bytes(self.some()?)).map_err(|_| CompactError::Long)
     }
 
     /// The name whose number begins with this octet.
-    fn name(&mut self, first: u8) -> Result<&'static str, CompactError> {
-        let number = match first.checked_sub(LONG_KEY) {
-            None => first.into(),
-            Some(high) => u16::from_be_bytes([high, self.next()?]),
-        };
-        NAMES.get(usize::from(number)).copied().ok_or(CompactError::Tag(first))
+    pub(super) fn name(&mut self, first: u8) -> Result<&'static str, CompactError> {
+        let number = self.number(first)?;
+        NAMES.get(number).copied().ok_or(CompactError::Tag(first))
     }
 
     /// The text that begins here; the tag has been looked at only.
-    fn text(&mut self) -> Result<&'de str, CompactError> {
+    pub(super) fn text(&mut self) -> Result<&'de str, CompactError> {
         let tag = self.peek()?;
         let (at, end) = if tag == AGAIN {
             let [_, high, low] = self.some()?;
@@ -82,7 +127,7 @@ impl<'de> Reader<'de> {
     }
 
     /// Says whether the list or map ends here, and if so goes behind its end.
-    fn ends(&mut self) -> Result<bool, CompactError> {
+    pub(super) fn ends(&mut self) -> Result<bool, CompactError> {
         let ends = self.peek()? == END;
         if ends {
             self.at = self.at.saturating_add(1);
@@ -200,7 +245,7 @@ struct Parts<'a, 'de> {
 
 impl<'a, 'de> Parts<'a, 'de> {
     fn begin(reader: &'a mut Reader<'de>) -> Result<Self, CompactError> {
-        reader.depth = reader.depth.checked_sub(1).ok_or(CompactError::Depth)?;
+        reader.begin()?;
         Ok(Self { reader, has_ended: false })
     }
 
@@ -248,10 +293,7 @@ impl<'de> Deserializer<'de> for Key<'_, 'de> {
     type Error = CompactError;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, CompactError> {
-        match self.0.next()? {
-            OTHER_KEY => visitor.visit_borrowed_str(self.0.text()?),
-            first => visitor.visit_borrowed_str(self.0.name(first)?),
-        }
+        visitor.visit_borrowed_str(self.0.key()?.text()?)
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
@@ -268,11 +310,7 @@ impl<'de> Deserializer<'de> for Key<'_, 'de> {
         _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, CompactError> {
-        let word = match self.0.next()? {
-            OTHER_KEY => self.0.text()?,
-            first => self.0.name(first)?,
-        };
-        visitor.visit_enum(word.into_deserializer())
+        visitor.visit_enum(self.0.key()?.text()?.into_deserializer())
     }
 
     forward_to_deserialize_any! {

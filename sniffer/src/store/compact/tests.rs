@@ -16,7 +16,7 @@ use super::{
 };
 use crate::store::{Detail, tests::template};
 
-fn written(value: &impl Serialize) -> Vec<u8> {
+pub(super) fn written(value: &impl Serialize) -> Vec<u8> {
     let mut bytes = Vec::new();
     Writer::new(&mut bytes).add(value).unwrap();
     bytes
@@ -30,7 +30,7 @@ fn again<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(value: &
 }
 
 /// Every field that is a list or may be nothing has something in it.
-fn full() -> (CallSummary, Detail) {
+pub(super) fn full() -> (CallSummary, Detail) {
     let call = template();
     let some = |text: &str| Some(text.to_owned());
     let time = Timestamp::from_nanos(1_700_000_000_123_456_789);
