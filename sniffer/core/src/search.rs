@@ -2,13 +2,14 @@
 
 pub mod records;
 
-use std::net::IpAddr;
+use std::{borrow::Cow, net::IpAddr};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     query::{CallSummary, DirectionQuality},
     record::CallState,
+    sip::{Scheme, Uri, uri::Unescaped},
     time::Timestamp,
 };
 
@@ -92,30 +93,34 @@ pub enum Party {
 pub const NUMBER: usize = 64;
 
 /// The number or name in a URI or as typed, in the form in which numbers are compared: the user part without scheme,
-/// parameters, the plus sign and visual separators (RFC 3966, section 5.1.1), in lower case. A URI without a user part
-/// gives its host.
+/// parameters, password, escapes, the plus sign and visual separators (RFC 3966, section 5.1.1), in lower case. A URI
+/// without a user part gives its host.
 #[must_use]
 pub fn number(text: &str) -> String {
     let text = text.trim();
-    let rest = ["sip:", "sips:", "tel:"]
-        .into_iter()
-        .find_map(|scheme| {
-            text.get(..scheme.len()).filter(|head| head.eq_ignore_ascii_case(scheme)).and(text.get(scheme.len()..))
-        })
-        .unwrap_or(text);
-    let user = rest.split_once('@').map_or(rest, |(user, _)| user);
-    let user = user.split([';', '?']).next().unwrap_or_default();
+    let uri = Uri::parse(text.as_bytes()).filter(|uri| uri.scheme != Scheme::Other);
+    let user = match &uri {
+        Some(uri) => uri.user.unwrap_or(uri.host),
+        None => text.as_bytes().split(|&byte| byte == b'@' || byte == b'?').next().unwrap_or_default(),
+    };
+    let user = user.split(|&byte| byte == b';').next().unwrap_or_default();
+    let is_escaped = user.contains(&b'%');
+    let user = if is_escaped { Cow::Owned(Unescaped(user).collect::<Vec<u8>>()) } else { Cow::Borrowed(user) };
     // Separators belong to numbers; a name like jean-luc keeps its own.
-    let is_number = user.bytes().all(|byte| byte.is_ascii_digit() || b"+-.() *#".contains(&byte));
-    let mut number = String::with_capacity(user.len());
-    for character in user.chars() {
+    let is_number = user.iter().all(|byte| byte.is_ascii_digit() || b"+-.() *#".contains(byte));
+    let mut number = String::with_capacity(user.len().min(NUMBER));
+    for character in String::from_utf8_lossy(&user).chars() {
         if character == '\0' || is_number && "+-.() ".contains(character) {
             continue;
         }
         if number.len() >= NUMBER {
             break;
         }
-        number.extend(character.to_lowercase());
+        if character.is_ascii() {
+            number.push(character.to_ascii_lowercase());
+        } else {
+            number.extend(character.to_lowercase());
+        }
     }
     number
 }
@@ -196,6 +201,18 @@ mod tests {
             assert_eq!(number(text), "351215550134", "{text}");
         }
         assert_eq!(number("SIP:Jean-Luc@example.org"), "jean-luc");
+        assert_eq!(
+            number("sip:%2B351215550134@192.0.2.1"),
+            "351215550134",
+            "escaped, as some border controllers write"
+        );
+        assert_eq!(number("sip:%41lice@example.org"), "alice");
+        assert_eq!(number("sip:100%@example.org"), "100%");
+        assert_eq!(number("sip:alice:secret@example.org"), "alice", "a password is no part of a name");
+        assert_eq!(number("sip:+351215550134:secret;phone-context=x@example.org"), "351215550134");
+        assert_eq!(number("sips:J\u{c9}AN@example.org"), "j\u{e9}an");
+        assert_eq!(number("alice@example.org"), "alice");
+        assert_eq!(number("sip:example.org:5060;transport=tcp"), "example.org");
         assert_eq!(number("sip:example.org"), "example.org");
         assert_eq!(number(&"9".repeat(500)).len(), NUMBER);
     }
