@@ -97,10 +97,13 @@ pub const RECORDS_CACHE: usize = 4 * 1024 * 1024;
 pub const RECORDS_RUN: usize = if cfg!(test) { 500 } else { 5000 };
 /// For how long a record has one row. After it another one begins, so that what is old can be deleted.
 pub const RECORD_ROW: Duration = Duration::from_secs(86_400);
+/// One call of so many, those that began first, goes into a run of its own: most calls are short, and a search looks at
+/// all runs that reach over its time.
+pub const STORE_RUN_OLD: usize = 50;
 /// Addresses by which one call is found.
 pub const STORE_ADDRESSES: usize = 16;
-/// Work that one search may do; more goes on with the next request. About 50 ms.
-pub const SEARCH_WORK: usize = 400_000;
+/// Work that one search may do; more goes on with the next request. About 50 ms; less in tests, which make less.
+pub const SEARCH_WORK: usize = if cfg!(test) { 8000 } else { 400_000 };
 /// What reading a page of the index counts as, and looking at a call.
 pub const SEARCH_PAGE_WORK: usize = 100;
 /// What reading a call counts as.

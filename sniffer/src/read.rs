@@ -24,7 +24,10 @@ use self::{
     keep::{Keeping, Media},
     progress::Progress,
 };
-use crate::file::{CaptureFile, FileError};
+use crate::{
+    file::{CaptureFile, FileError},
+    store::Encoded,
+};
 
 /// What the command line says.
 #[derive(Debug, Default, Args)]
@@ -193,13 +196,18 @@ pub(crate) struct Printer<W: Write> {
     output: BufWriter<W>,
     /// Lays out the rows for people; none for JSON.
     table: Option<Table>,
+    /// The line that is being made.
+    text: Vec<u8>,
 }
+
+/// What the line of a call begins with.
+const CALL: &[u8] = b"{\"type\":\"call\"";
 
 impl<W: Write> Printer<W> {
     /// A printer of JSON or of the table.
     pub(crate) fn new(output: W, json: bool) -> Self {
         let table = (!json).then(Table::of_environment);
-        Self { output: BufWriter::with_capacity(1 << 16, output), table }
+        Self { output: BufWriter::with_capacity(1 << 16, output), table, text: Vec::new() }
     }
 
     /// Prints all events that wait, and keeps them where they are to be kept; says whether there were any.
@@ -215,10 +223,11 @@ impl<W: Write> Printer<W> {
             any = true;
             match event {
                 Event::Call(call) => {
-                    self.call(&call)?;
-                    if let Some(keeping) = keeping {
-                        keeping.ended(*call)?;
-                    }
+                    let encoded = match keeping {
+                        Some(keeping) => keeping.ended(&call)?,
+                        None => None,
+                    };
+                    self.call(&call, encoded)?;
                 }
                 Event::Stream { record, .. } => self.record(Record::Stream(*record))?,
                 Event::Adopted { stream, call } => {
@@ -234,8 +243,8 @@ impl<W: Write> Printer<W> {
         Ok(any)
     }
 
-    /// Prints a call and its streams, which go on to others.
-    fn call(&mut self, call: &EndedCall) -> Result<()> {
+    /// Prints a call and its streams. Where they are octets already, the text comes of those.
+    fn call(&mut self, call: &EndedCall, encoded: Option<&Encoded>) -> Result<()> {
         match &mut self.table {
             Some(table) => {
                 table.call(&mut self.output, &call.record)?;
@@ -244,7 +253,19 @@ impl<W: Write> Printer<W> {
                 }
             }
             None => {
-                self.line(&Lent::Call(&call.record))?;
+                self.text.clear();
+                self.text.extend_from_slice(CALL);
+                let begin = self.text.len();
+                if encoded.is_some_and(|encoded| encoded.add_json(&mut self.text)) {
+                    // The object's brace stands before the type.
+                    if let Some(brace) = self.text.get_mut(begin) {
+                        *brace = b',';
+                    }
+                    self.text.push(b'\n');
+                    self.output.write_all(&self.text)?;
+                } else {
+                    self.line(&Lent::Call(&call.record))?;
+                }
                 for stream in &call.streams {
                     self.line(&Lent::Stream(stream))?;
                 }

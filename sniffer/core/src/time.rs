@@ -136,9 +136,7 @@ fn text_of(micros: u64) -> [u8; 27] {
     let [[e, f], [g, h]] = [two(month), two(day)];
     let [[i, j], [k, l], [m, n]] = [two(second / 3600), two(second / 60 % 60), two(second % 60)];
     let [[o, p], [q, r], [s, t]] = [two(micros / 10_000), two(micros / 100), two(micros)];
-    [
-        a, b, c, d, b'-', e, f, b'-', g, h, b'T', i, j, b':', k, l, b':', m, n, b'.', o, p, q, r, s, t, b'Z',
-    ]
+    [a, b, c, d, b'-', e, f, b'-', g, h, b'T', i, j, b':', k, l, b':', m, n, b'.', o, p, q, r, s, t, b'Z']
 }
 
 /// Text where people read it; else nanoseconds in eight octets, big endian.

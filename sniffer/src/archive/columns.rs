@@ -129,7 +129,7 @@ impl Calls {
     pub fn add(&mut self, value: &[u8]) -> bool {
         let begin = self.records.len();
         let Some(written) = value::written(value, &mut self.records) else { return false };
-        let record = written.has_record.then(|| begin..self.records.len());
+        let record = written.has_record.then_some(begin..self.records.len());
         let key = written.summary.id;
         self.streams.extend(written.streams.into_iter().map(|stream| (key, stream)));
         self.rows.push(Row { summary: written.summary, record });

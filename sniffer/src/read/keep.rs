@@ -23,7 +23,7 @@ use crate::{
     limits,
     packets::{Gatherer, MediaKept, PacketStore, Settings},
     run::{Keep, now},
-    store::{Detail, Kept, PacketsOf, Store, StoreError},
+    store::{DetailOf, Encoded, Encoder, KeptOf, PacketsOf, Store, StoreError},
 };
 
 /// How much of media `--media` keeps.
@@ -59,7 +59,8 @@ pub struct Keeping {
     packets: PacketStore,
     gatherer: Gatherer,
     writer: JoinHandle<()>,
-    batch: Vec<Kept>,
+    encoder: Encoder,
+    batch: Vec<Encoded>,
     /// The time of the last packet: in its hour's archive go the calls that end by it.
     time: Timestamp,
 }
@@ -91,6 +92,7 @@ impl Keeping {
             gatherer: packets.gatherer(),
             writer: writer.context("start the packet store's thread")?,
             folder: folder.to_owned(),
+            encoder: Encoder::default(),
             batch: Vec::new(),
             time: Timestamp::default(),
             disk,
@@ -119,15 +121,26 @@ impl Keeping {
         self.gatherer.adopted(stream.get(), call.get(), self.time);
     }
 
-    /// Keeps a call that has ended.
+    /// Keeps a call that has ended, as octets; none where its row is longer than any true one. They are written when
+    /// there are enough of them, or by [`Keeping::finish`].
     ///
     /// # Errors
     /// When the database fails.
-    pub fn ended(&mut self, call: EndedCall) -> Result<()> {
+    pub fn ended(&mut self, call: &EndedCall) -> Result<Option<&Encoded>> {
+        if self.batch.len() >= limits::STORE_BATCH {
+            self.write()?;
+        }
         let EndedCall { serial, record, streams, summary } = call;
         let packets = Some(PacketsOf { run: self.packets.run_number(), serial: serial.get() });
-        self.batch.push(Kept { summary, detail: Some(Detail { record, streams }), packets, is_last: true });
-        if self.batch.len() >= limits::STORE_BATCH { self.write() } else { Ok(()) }
+        let encoded = self.encoder.encode(&KeptOf {
+            summary,
+            detail: Some(DetailOf { record, streams }),
+            packets,
+            is_last: true,
+        });
+        let Some(encoded) = encoded else { return Ok(None) };
+        self.batch.push(encoded);
+        Ok(self.batch.last())
     }
 
     fn write(&mut self) -> Result<()> {

@@ -19,7 +19,7 @@ use crate::{
     disk::{Disk, RealDisk},
     limits,
     packets::PacketStore,
-    store::{Bounds, Kept, Store, StoreError},
+    store::{Bounds, Encoder, Kept, Store, StoreError},
 };
 
 /// Starts the thread that keeps calls. It opens the stores, so that large ones do not hold up the start of capture.
@@ -103,6 +103,7 @@ fn write_calls(
     floor: u64,
 ) -> Result<(), StoreError> {
     show(store, shared)?;
+    let mut encoder = Encoder::default();
     loop {
         // One wait, then everything that is there: a commit costs the same for one call and for a thousand.
         let first = match calls.recv_timeout(limits::STORE_FLUSH) {
@@ -110,8 +111,10 @@ fn write_calls(
             Err(RecvTimeoutError::Timeout) => continue,
             Err(RecvTimeoutError::Disconnected) => return Ok(()),
         };
-        let batch: Vec<_> = std::iter::once(first).chain(calls.try_iter().take(limits::STORE_BATCH)).collect();
-        shared.sinks.taken(batch.len());
+        let mut taken = 0_usize;
+        let all = std::iter::once(first).chain(calls.try_iter().take(limits::STORE_BATCH)).inspect(|_| taken += 1);
+        let batch: Vec<_> = all.filter_map(|call| encoder.encode(&call.parts())).collect();
+        shared.sinks.taken(taken);
         let written = store
             .write(&batch, Some(now()))
             .inspect_err(|_| shared.sinks.lost(u64::try_from(batch.len()).unwrap_or(u64::MAX)))?;
@@ -120,7 +123,7 @@ fn write_calls(
             make_room(store, written.added)?;
         }
         show(store, shared)?;
-        if batch.len() < limits::STORE_BATCH {
+        if taken < limits::STORE_BATCH {
             // The rest of the interval belongs to what comes: a busy port does not commit for each call.
             shared.wait_for_stop(limits::STORE_GROUP);
         }

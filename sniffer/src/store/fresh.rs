@@ -3,31 +3,20 @@
 //! A commit adds a list of its own, which is joined with those before it once they are not much longer. A tree of single
 //! entries cost 12 µs a call, as much as writing the call.
 
-use super::{index::Entry, value::Head};
+use super::{
+    entries::{self, Entries},
+    value::Head,
+};
 
 /// Sorted lists of entries; the last is the newest.
 #[derive(Debug, Default)]
-pub struct Ended(Vec<Vec<(Entry, Head)>>);
-
-/// Sorts entries and leaves the last of equal ones.
-pub fn sorted(mut entries: Vec<(Entry, Head)>) -> Vec<(Entry, Head)> {
-    // Stable, and quick where parts are in order already.
-    entries.sort_by(|a, b| a.0.cmp(&b.0));
-    entries.dedup_by(|later, before| {
-        let is_same = later.0 == before.0;
-        if is_same {
-            before.1 = later.1;
-        }
-        is_same
-    });
-    entries
-}
+pub struct Ended(Vec<Entries>);
 
 impl Ended {
-    /// Adds entries as [`sorted`] gives them.
-    pub fn add(&mut self, mut entries: Vec<(Entry, Head)>) {
+    /// Adds sorted entries.
+    pub fn add(&mut self, mut entries: Entries) {
         while let Some(before) = self.0.pop_if(|before| before.len() < entries.len().saturating_mul(2)) {
-            entries = sorted(before.into_iter().chain(entries).collect());
+            entries = before.merged(entries);
         }
         if !entries.is_empty() {
             self.0.push(entries);
@@ -42,32 +31,18 @@ impl Ended {
     /// Says whether there is this entry.
     #[must_use]
     pub fn contains(&self, entry: &[u8]) -> bool {
-        self.0.iter().any(|list| list.binary_search_by(|(found, _)| found.as_slice().cmp(entry)).is_ok())
+        self.0.iter().any(|list| list.from(entry).next().is_some_and(|(found, _)| found == entry))
     }
 
     /// Entries that begin so, from one on; each list's in order. An entry may come twice.
-    pub fn beginning<'a>(&'a self, prefix: &'a [u8], from: &'a [u8]) -> impl Iterator<Item = (&'a Entry, Head)> {
-        self.0.iter().flat_map(move |list| {
-            let begin = list.partition_point(|(entry, _)| entry.as_slice() < from);
-            let rest = list.get(begin..).unwrap_or_default().iter();
-            rest.take_while(move |(entry, _)| entry.starts_with(prefix)).map(|(entry, head)| (entry, *head))
-        })
+    pub fn beginning<'a>(&'a self, prefix: &'a [u8], from: &'a [u8]) -> impl Iterator<Item = (&'a [u8], Head)> {
+        self.0.iter().flat_map(move |list| list.from(from).take_while(move |(entry, _)| entry.starts_with(prefix)))
     }
 
-    /// All entries with others that are newer, in order, each once.
+    /// All entries with others that are newer and sorted, in order, each once.
     #[must_use]
-    pub fn with<'a>(&'a self, newer: &'a [(Entry, Head)]) -> Vec<(&'a Entry, Head)> {
-        let lists = self.0.iter().map(Vec::as_slice).chain([newer]);
-        let mut all: Vec<_> = lists.flatten().map(|(entry, head)| (entry, *head)).collect();
-        all.sort_by(|a, b| a.0.cmp(b.0));
-        all.dedup_by(|later, before| {
-            let is_same = later.0 == before.0;
-            if is_same {
-                before.1 = later.1;
-            }
-            is_same
-        });
-        all
+    pub fn with<'a>(&'a self, newer: &'a Entries) -> Vec<(&'a [u8], Head)> {
+        entries::all_of(self.0.iter().chain([newer]))
     }
 }
 
@@ -77,6 +52,13 @@ mod tests {
 
     fn head(code: u8) -> Head {
         Head::from_bytes([4, 0, code, 0, 0, 0, 0])
+    }
+
+    fn sorted(list: &[(Vec<u8>, Head)]) -> Entries {
+        let mut entries = Entries::default();
+        list.iter().for_each(|(entry, head)| entries.add(&[entry], *head));
+        entries.sort();
+        entries
     }
 
     #[test]
@@ -93,15 +75,16 @@ mod tests {
                 })
                 .collect();
             truth.extend(batch.iter().cloned());
-            ended.add(sorted(batch));
+            ended.add(sorted(&batch));
         }
         assert!(ended.0.len() < 20, "{} lists", ended.0.len());
-        let newer = sorted(vec![(b"k0005".to_vec(), head(201)), (b"a".to_vec(), head(202))]);
+        let newer = [(b"k0005".to_vec(), head(201)), (b"a".to_vec(), head(202))];
         truth.extend(newer.iter().cloned());
+        let newer = sorted(&newer);
         let all = ended.with(&newer);
-        assert_eq!(all, truth.iter().map(|(entry, head)| (entry, *head)).collect::<Vec<_>>());
+        assert_eq!(all, truth.iter().map(|(entry, head)| (entry.as_slice(), *head)).collect::<Vec<_>>());
         assert!(ended.contains(all[9].0) && !ended.contains(b"k9999") && !ended.contains(b"k"));
-        let mut found: Vec<_> = ended.beginning(b"k01", b"k0150").map(|(entry, _)| entry.clone()).collect();
+        let mut found: Vec<_> = ended.beginning(b"k01", b"k0150").map(|(entry, _)| entry.to_vec()).collect();
         found.sort();
         found.dedup();
         assert_eq!(

@@ -5,7 +5,7 @@
 //! all its calls have gone. So an ended call costs a few insertions in memory and not one in a B-tree for each token.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     net::{IpAddr, SocketAddr},
 };
 
@@ -15,7 +15,10 @@ use sniffer_core::{
     search,
 };
 
-use super::value::{Head, Key};
+use super::{
+    entries::Entries,
+    value::{Head, Key},
+};
 use crate::limits;
 
 /// What an entry tells. On disk.
@@ -59,6 +62,7 @@ impl Kind {
 }
 
 /// An entry.
+#[cfg(test)]
 pub(super) fn entry(kind: Kind, token: &[u8], key: Key) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(token.len().saturating_add(18));
     bytes.push(kind.byte());
@@ -76,6 +80,11 @@ pub fn key_of(entry: &[u8]) -> Option<Key> {
 
 /// A number from its end.
 pub(super) fn reversed(number: &str) -> String {
+    if number.is_ascii() {
+        let mut bytes = number.as_bytes().to_vec();
+        bytes.reverse();
+        return String::from_utf8(bytes).unwrap_or_default();
+    }
     number.chars().rev().collect()
 }
 
@@ -87,27 +96,36 @@ pub(super) fn address_token(address: IpAddr) -> (Kind, Vec<u8>) {
     }
 }
 
-/// All entries of a call. `addresses` are those of its signalling.
-#[must_use]
-pub fn entries(call: &CallSummary, streams: &[StreamRecord], addresses: &[IpAddr]) -> Vec<Vec<u8>> {
+/// What an entry begins with.
+pub(super) fn begin(kind: Kind) -> [u8; 1] {
+    [kind.byte()]
+}
+
+/// Adds all entries of a call. `addresses` are those of its signalling.
+pub fn entries(all: &mut Entries, call: &CallSummary, head: Head, streams: &[StreamRecord], addresses: &[IpAddr]) {
     let key = call.id.to_bytes();
-    let (from, to) = (search::number(&call.from), search::number(&call.to));
-    let mut entries = vec![
-        entry(Kind::Time, &[], key),
-        entry(Kind::CallId, key.get(8..).unwrap_or_default(), key),
-        entry(Kind::Caller, from.as_bytes(), key),
-        entry(Kind::CallerReversed, reversed(&from).as_bytes(), key),
-        entry(Kind::Callee, to.as_bytes(), key),
-        entry(Kind::CalleeReversed, reversed(&to).as_bytes(), key),
-    ];
+    let mut add = |kind: Kind, token: &[u8]| all.add(&[&begin(kind), token, &[0], &key], head);
+    add(Kind::Time, &[]);
+    add(Kind::CallId, key.get(8..).unwrap_or_default());
+    for (uri, forward, backward) in
+        [(&call.from, Kind::Caller, Kind::CallerReversed), (&call.to, Kind::Callee, Kind::CalleeReversed)]
+    {
+        let number = search::number(uri);
+        add(forward, number.as_bytes());
+        add(backward, reversed(&number).as_bytes());
+    }
     let of_streams = streams.iter().flat_map(|stream| [&stream.src, &stream.dst]);
     let of_streams = of_streams.filter_map(|text| text.parse::<SocketAddr>().ok()).map(|socket| socket.ip());
-    let all: BTreeSet<IpAddr> = addresses.iter().copied().chain(of_streams).take(limits::STORE_ADDRESSES).collect();
-    for address in all {
-        let (kind, token) = address_token(address);
-        entries.push(entry(kind, &token, key));
+    let mut known: Vec<IpAddr> = Vec::new();
+    for address in addresses.iter().copied().chain(of_streams) {
+        if known.len() < limits::STORE_ADDRESSES && !known.contains(&address) {
+            known.push(address);
+        }
     }
-    entries
+    for address in known {
+        let (kind, token) = address_token(address);
+        add(kind, &token);
+    }
 }
 
 /// What a search asks the index for.
@@ -216,35 +234,66 @@ pub type Fresh = BTreeMap<Entry, Head>;
 
 /// Sorted entries as pages of a run: the first entry of each, and its octets. Each entry names how many octets it
 /// shares with the one before it.
-pub fn pages<'a>(entries: impl Iterator<Item = (&'a Entry, Head)>) -> Vec<(Entry, Vec<u8>)> {
+pub fn pages<'a>(entries: impl Iterator<Item = (&'a [u8], Head)>) -> Vec<(Entry, Vec<u8>)> {
     let mut pages: Vec<(Entry, Vec<u8>)> = Vec::new();
     let mut before: &[u8] = &[];
     for (entry, head) in entries {
         let is_full = pages.last().is_none_or(|(_, page)| page.len() >= limits::STORE_PAGE);
         if is_full {
-            pages.push((entry.clone(), vec![0; 4]));
+            let mut page = Vec::with_capacity(limits::STORE_PAGE.saturating_add(64));
+            page.extend([0; 4]);
+            pages.push((entry.to_vec(), page));
             before = &[];
         }
         let Some((_, page)) = pages.last_mut() else { continue };
-        let shared = before.iter().zip(entry).take_while(|(a, b)| a == b).count().min(255);
-        let rest = entry.get(shared..).unwrap_or_default();
-        // An entry has at most 1 + 64 * 4 (a letter may be four octets) + 17 octets, in two steps of one octet each.
-        let (Ok(shared), Ok(length)) = (u8::try_from(shared), u16::try_from(rest.len())) else { continue };
-        page.push(shared);
-        page.extend(length.to_be_bytes());
-        page.extend_from_slice(rest);
-        page.extend(head.to_bytes());
+        add_to_page(page, before, entry, head);
         before = entry;
     }
     for (_, page) in &mut pages {
-        if let Some((checksum, rest)) = page.split_first_chunk_mut::<4>() {
-            *checksum = crc32fast::hash(rest).to_be_bytes();
-        }
+        seal(page);
     }
     pages
 }
 
-/// The entries of a page; none when it is damaged.
+/// Puts the checksum before the entries of a page.
+fn seal(page: &mut [u8]) {
+    if let Some((checksum, rest)) = page.split_first_chunk_mut::<4>() {
+        *checksum = crc32fast::hash(rest).to_be_bytes();
+    }
+}
+
+/// Adds an entry behind another one.
+fn add_to_page(page: &mut Vec<u8>, before: &[u8], entry: &[u8], head: Head) {
+    let shared = shared(before, entry).min(255);
+    let rest = entry.get(shared..).unwrap_or_default();
+    // An entry has at most 1 + 64 * 4 (a letter may be four octets) + 17 octets, in two steps of one octet each.
+    let (Ok(shared), Ok(length)) = (u8::try_from(shared), u16::try_from(rest.len())) else { return };
+    let [high, low] = length.to_be_bytes();
+    page.extend_from_slice(&[shared, high, low]);
+    page.extend_from_slice(rest);
+    page.extend_from_slice(&head.to_bytes());
+}
+
+/// How many octets two entries begin alike with.
+fn shared(one: &[u8], other: &[u8]) -> usize {
+    let (ones, _) = one.as_chunks::<8>();
+    let (others, _) = other.as_chunks::<8>();
+    for (place, (one, other)) in ones.iter().zip(others).enumerate() {
+        let differ = u64::from_le_bytes(*one) ^ u64::from_le_bytes(*other);
+        if differ != 0 {
+            let octets = usize::try_from(differ.trailing_zeros() / 8).unwrap_or(0);
+            return place.saturating_mul(8).saturating_add(octets);
+        }
+    }
+    let begin = ones.len().min(others.len()).saturating_mul(8);
+    let rest = |entry: &'_ [u8]| entry.get(begin..).unwrap_or_default().len();
+    let most = rest(one).min(rest(other));
+    let octet = |entry: &[u8], place: usize| entry.get(begin.saturating_add(place)).copied();
+    let same = (0..most).take_while(|&place| octet(one, place) == octet(other, place)).count();
+    begin.saturating_add(same)
+}
+
+/// The entries of a page, sorted as they are in it; none when it is damaged.
 #[must_use]
 pub fn read_page(page: &[u8]) -> Option<Vec<(Vec<u8>, Head)>> {
     let (checksum, mut rest) = page.split_first_chunk::<4>()?;
@@ -267,15 +316,14 @@ pub fn read_page(page: &[u8]) -> Option<Vec<(Vec<u8>, Head)>> {
 
 /// The entries of one commit, to be read back after a restart: the same form as a page of any length.
 #[must_use]
-pub fn commit_row(entries: &[(Entry, Head)]) -> Vec<u8> {
+pub fn commit_row(entries: &Entries) -> Vec<u8> {
     let mut row = vec![0; 4];
-    for (_, page) in pages(entries.iter().map(|(entry, head)| (entry, *head))) {
-        // Each page stands alone: its first entry shares nothing.
-        row.extend_from_slice(page.get(4..).unwrap_or_default());
+    let mut before: &[u8] = &[];
+    for (entry, head) in entries.iter() {
+        add_to_page(&mut row, before, entry, head);
+        before = entry;
     }
-    if let Some((checksum, rest)) = row.split_first_chunk_mut::<4>() {
-        *checksum = crc32fast::hash(rest).to_be_bytes();
-    }
+    seal(&mut row);
     row
 }
 
@@ -288,7 +336,7 @@ mod tests {
         let head = Head::from_bytes([4, 0, 200, 1, 0x2c, 0, 0]);
         let fresh: Vec<(Entry, Head)> =
             (0..3000_u32).map(|n| (entry(Kind::Caller, format!("{n:06}").as_bytes(), [7; 16]), head)).collect();
-        let pages = pages(fresh.iter().map(|(entry, head)| (entry, *head)));
+        let pages = pages(fresh.iter().map(|(entry, head)| (entry.as_slice(), *head)));
         assert!(pages.len() > 5);
         let mut back = Vec::new();
         for (first, page) in &pages {
@@ -297,10 +345,27 @@ mod tests {
             back.extend(entries);
         }
         assert_eq!(back, fresh);
-        assert_eq!(read_page(&commit_row(&fresh)).unwrap(), back);
+        let mut entries = Entries::default();
+        fresh.iter().for_each(|(entry, head)| entries.add(&[entry], *head));
+        assert_eq!(read_page(&commit_row(&entries)).unwrap(), back);
         let mut damaged = pages[0].1.clone();
         damaged[100] ^= 1;
         assert_eq!(read_page(&damaged), None);
+    }
+
+    #[test]
+    fn what_entries_begin_alike_with_is_counted_in_any_length() {
+        for length in 0..40 {
+            for same in 0..=length {
+                let one: Vec<u8> = (0..length).collect();
+                let mut other = one.clone();
+                if let Some(octet) = other.get_mut(usize::from(same)) {
+                    *octet ^= 0x80;
+                }
+                assert_eq!(shared(&one, &other), usize::from(same), "{length}");
+                assert_eq!(shared(&one, &one[..usize::from(same)]), usize::from(same), "{length}");
+            }
+        }
     }
 
     #[test]

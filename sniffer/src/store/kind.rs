@@ -1,14 +1,14 @@
 //! What the store can keep and find: calls, and records of all else, each kind in a database of its own. What is kept
 //! and how it is found is the same for all; these traits say what differs.
 
-use std::net::IpAddr;
+use std::{borrow::Cow, net::IpAddr};
 
 use sniffer_core::{query::CallFilter, record::RecordKind, time::Timestamp};
 
 use super::{
-    index::{self, Entry, Probe},
+    entries::Entries,
+    index::{self, Probe},
     value::{self, Head, Kept, Key},
-    write,
 };
 use crate::limits;
 
@@ -67,10 +67,10 @@ pub trait Stored {
     fn head(&self) -> Head;
 
     /// Its value; none when it is longer than any true one.
-    fn encode(&self) -> Option<Vec<u8>>;
+    fn encode(&self) -> Option<Cow<'_, [u8]>>;
 
-    /// All entries of the index.
-    fn entries(&self) -> Vec<Entry>;
+    /// Adds all its entries of the index.
+    fn entries(&self, all: &mut Entries);
 
     /// It is only known as what goes on, until its end comes.
     fn is_in_progress(&self) -> bool;
@@ -108,22 +108,18 @@ impl Stored for Kept {
     }
 
     #[inline]
-    fn encode(&self) -> Option<Vec<u8>> {
-        value::encode(self)
+    fn encode(&self) -> Option<Cow<'_, [u8]>> {
+        value::encode(self).map(Cow::Owned)
     }
 
     #[inline]
-    fn entries(&self) -> Vec<Entry> {
-        let streams = self.detail.as_ref().map_or(&[][..], |detail| &detail.streams);
-        index::entries(&self.summary, streams, &write::addresses(self))
+    fn entries(&self, all: &mut Entries) {
+        self.parts().entries(all);
     }
 
-    // A call that has ended is watched for some seconds more and comes again, mostly as it was. A refusal that asks for a
-    // password is seldom the end.
     #[inline]
     fn is_in_progress(&self) -> bool {
-        let summary = &self.summary;
-        !self.is_last && (!summary.state.is_final() || matches!(summary.final_status, Some(401 | 407)))
+        self.parts().is_in_progress()
     }
 }
 

@@ -7,6 +7,8 @@
 
 mod backend;
 mod compact;
+mod encoded;
+pub mod entries;
 mod error;
 mod fresh;
 pub mod index;
@@ -30,12 +32,13 @@ use redb::{Database, ReadableDatabase, TableDefinition};
 use sniffer_core::query::{CallDetail, CallKey, CallSummary};
 
 pub use self::{
+    encoded::{Encoded, Encoder},
     error::StoreError,
     open::file_of,
     records::KeptRecord,
     retain::{Bounds, Unarchived},
     search::{Found, Rows},
-    value::{Detail, Kept, Key, PacketsOf},
+    value::{Detail, DetailOf, Kept, KeptOf, Key, PacketsOf},
     write::{Written, hour},
 };
 use crate::disk::{Disk, DiskFile};
@@ -248,6 +251,8 @@ impl Store {
 
 #[cfg(test)]
 mod crash;
+#[cfg(test)]
+mod reach;
 #[cfg(test)]
 mod room;
 #[cfg(test)]

@@ -15,6 +15,7 @@ use sniffer_core::{
 use super::{
     CALLS, Detail, FRESH, Index, Inner, Kept, META, OPEN, RUN_KEYS, RUNS, Run, Store, StoreError, UNARCHIVED,
     backend::Backend,
+    entries::Entries,
     index,
     kind::{self, Shape},
     value::{self, Key, Row},
@@ -228,7 +229,9 @@ fn read_index(database: &Database, shape: &Shape) -> Result<Read, redb::Error> {
         match index::read_page(row.value()) {
             Some(entries) => {
                 calls.extend(entries.iter().filter_map(|(entry, _)| index::key_of(entry)));
-                index.ended.add(entries);
+                let mut all = Entries::default();
+                entries.iter().for_each(|(entry, head)| all.add(&[entry], *head));
+                index.ended.add(all);
             }
             None => damaged = damaged.saturating_add(1),
         }

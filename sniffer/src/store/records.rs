@@ -4,7 +4,7 @@
 //! A row is written again for as long as its record goes on. A record that goes on for more than a day has a row for each
 //! day, so that a phone that has been registered for months is found where it was, and what is old can be deleted.
 
-use std::net::IpAddr;
+use std::{borrow::Cow, net::IpAddr};
 
 use redb::{ReadableDatabase, ReadableTable};
 use serde::{Serialize, de::DeserializeOwned};
@@ -17,7 +17,8 @@ use sniffer_core::{
 
 use super::{
     CALLS, META, OPEN, PacketsOf, Store, StoreError, UNARCHIVED, compact,
-    index::{self, Entry, Kind, Probe, Sought},
+    entries::Entries,
+    index::{self, Kind, Probe, Sought},
     kind::{Damaged, Stored, Wanted},
     search::Rows,
     value::{self, Head, Key},
@@ -187,30 +188,30 @@ fn method_number(method: &str) -> u8 {
     known.iter().zip(1..).find(|(name, _)| **name == method).map_or(0, |(_, number)| number)
 }
 
-fn entries(id: CallKey, record: &OtherRecord) -> Vec<Entry> {
-    let key = id.to_bytes();
-    let mut entries = vec![index::entry(Kind::Time, &[], key)];
+fn entries(id: CallKey, record: &OtherRecord, all: &mut Entries) {
+    let (key, head) = (id.to_bytes(), head(record));
+    let mut add = |kind: Kind, token: &[u8]| all.add(&[&index::begin(kind), token, &[0], &key], head);
+    add(Kind::Time, &[]);
     if let Some(call_id) = record.call_id() {
-        entries.push(index::entry(Kind::CallId, &index::call_id_token(call_id), key));
+        add(Kind::CallId, &index::call_id_token(call_id));
     }
     let (from, to) = records::sides(record);
     for (uri, forward, backward) in
         [(from, Kind::Caller, Kind::CallerReversed), (to, Kind::Callee, Kind::CalleeReversed)]
     {
         let Some(number) = uri.map(search::number) else { continue };
-        entries.push(index::entry(forward, number.as_bytes(), key));
-        entries.push(index::entry(backward, index::reversed(&number).as_bytes(), key));
+        add(forward, number.as_bytes());
+        add(backward, index::reversed(&number).as_bytes());
     }
     let addresses: std::collections::BTreeSet<IpAddr> =
         records::addresses(record).into_iter().take(limits::STORE_ADDRESSES).collect();
     for address in addresses {
         let (kind, token) = index::address_token(address);
-        entries.push(index::entry(kind, &token, key));
+        add(kind, &token);
     }
     if let OtherRecord::Stream(stream) = record {
-        entries.push(index::entry(Kind::Ssrc, &stream.ssrc.to_be_bytes(), key));
+        add(Kind::Ssrc, &stream.ssrc.to_be_bytes());
     }
-    entries
 }
 
 impl Stored for KeptRecord {
@@ -222,12 +223,12 @@ impl Stored for KeptRecord {
         head(&self.record)
     }
 
-    fn encode(&self) -> Option<Vec<u8>> {
-        encode(self)
+    fn encode(&self) -> Option<Cow<'_, [u8]>> {
+        encode(self).map(Cow::Owned)
     }
 
-    fn entries(&self) -> Vec<Entry> {
-        entries(self.id, &self.record)
+    fn entries(&self, all: &mut Entries) {
+        entries(self.id, &self.record, all);
     }
 
     fn is_in_progress(&self) -> bool {
@@ -247,8 +248,16 @@ impl Stored for KeptRecord {
     }
 
     fn is_found_as(&self, before: &[u8]) -> bool {
-        read(before)
-            .is_some_and(|(before, _)| head(&before) == self.head() && entries(self.id, &before) == self.entries())
+        let of = |record: &OtherRecord| {
+            let mut all = Entries::default();
+            entries(self.id, record, &mut all);
+            all
+        };
+        let own = of(&self.record);
+        read(before).is_some_and(|(before, _)| {
+            let before = of(&before);
+            before.iter().eq(own.iter())
+        })
     }
 }
 

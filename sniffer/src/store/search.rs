@@ -273,7 +273,9 @@ impl<F: Wanted> Merge<'_, F> {
                 for probe in probes {
                     self.open_run(&run, probe)?;
                 }
-                if self.work >= limits::SEARCH_WORK && runs.peek().is_some_and(|next| next.newest < self.upper) {
+                // What the next run begins with lies before where this search began: whoever asks again gets on.
+                let gets_on = |next: &Run| after(next.newest) < self.upper;
+                if self.work >= limits::SEARCH_WORK && runs.peek().is_some_and(gets_on) {
                     break;
                 }
             }

@@ -113,16 +113,16 @@ pub fn template() -> EndedCall {
     .clone()
 }
 
-fn seconds(calls: &[CallSummary]) -> Vec<u64> {
+pub(super) fn seconds(calls: &[CallSummary]) -> Vec<u64> {
     calls.iter().map(|call| call.start.as_micros() / 1_000_000 - 1_700_000_000).collect()
 }
 
-fn completed(range: impl Iterator<Item = u64>) -> Vec<Kept> {
+pub(super) fn completed(range: impl Iterator<Item = u64>) -> Vec<Kept> {
     range.map(|second| call(second, CallState::Completed)).collect()
 }
 
 /// All that fit, asked for in pages.
-fn all(store: &Store, filter: &CallFilter, limit: usize) -> Vec<u64> {
+pub(super) fn all(store: &Store, filter: &CallFilter, limit: usize) -> Vec<u64> {
     let (mut found, mut before) = (Vec::new(), None);
     loop {
         let page = store.search(filter, limit, before).unwrap();
@@ -138,7 +138,7 @@ fn all(store: &Store, filter: &CallFilter, limit: usize) -> Vec<u64> {
     }
 }
 
-fn number(text: &str, how: Comparison, party: Party) -> CallFilter {
+pub(super) fn number(text: &str, how: Comparison, party: Party) -> CallFilter {
     CallFilter { number: Some(NumberFilter { text: text.into(), how, party }), ..CallFilter::default() }
 }
 
@@ -170,11 +170,11 @@ fn a_call_is_found_by_everything_that_was_asked_for_in_runs_and_in_memory() {
     let disk = disk();
     let store = open(&disk).unwrap();
     let many = u64::try_from(limits::STORE_RUN).unwrap();
-    // Two runs, whose times overlap, and some calls in memory.
+    // Two runs, whose times overlap, each with one of the oldest calls beside it, and some calls in memory.
     store.write(&completed((0..many * 2).step_by(2)), Some(at(0))).unwrap();
     store.write(&completed((1..many * 2).step_by(2)), Some(at(0))).unwrap();
     store.write(&completed(many * 2..many * 2 + 50), Some(at(0))).unwrap();
-    assert_eq!((store.0.index.read().unwrap().runs.len(), store.0.index.read().unwrap().fresh_calls), (2, 50));
+    assert_eq!((store.0.index.read().unwrap().runs.len(), store.0.index.read().unwrap().fresh_calls), (4, 50));
     let newest = many * 2 + 49;
     let mut store = Some(store);
     for _ in 0..2 {

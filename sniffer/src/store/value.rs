@@ -1,5 +1,7 @@
 //! What the store writes: values with their checksum, and the few octets of a call by which most searches decide.
 
+use std::net::{IpAddr, SocketAddr};
+
 use serde::Serialize;
 use sniffer_core::{
     query::{CallKey, CallSummary, RecordRow},
@@ -8,7 +10,7 @@ use sniffer_core::{
     time::Timestamp,
 };
 
-use super::compact;
+use super::{compact, entries::Entries, index};
 use crate::{
     limits,
     packets::{Owner, Wanted},
@@ -79,14 +81,78 @@ struct RowOf<'a> {
     packets: Option<PacketsOf>,
 }
 
+/// A [`Detail`] without a copy.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct DetailOf<'a> {
+    /// The call.
+    pub record: &'a CallRecord,
+    /// Its streams in the order in which they came.
+    pub streams: &'a [StreamRecord],
+}
+
+/// A [`Kept`] without a copy.
+#[derive(Clone, Copy, Debug)]
+pub struct KeptOf<'a> {
+    /// Its row of the list.
+    pub summary: &'a CallSummary,
+    /// The call and its streams; none where only the row is known.
+    pub detail: Option<DetailOf<'a>>,
+    /// Where its packets are.
+    pub packets: Option<PacketsOf>,
+    /// Nothing will be added to it.
+    pub is_last: bool,
+}
+
+impl Kept {
+    /// Its parts.
+    #[must_use]
+    pub fn parts(&self) -> KeptOf<'_> {
+        let detail = self.detail.as_ref().map(|detail| DetailOf { record: &detail.record, streams: &detail.streams });
+        KeptOf { summary: &self.summary, detail, packets: self.packets, is_last: self.is_last }
+    }
+}
+
+impl KeptOf<'_> {
+    /// It is only known as what goes on. A call that has ended is watched for some seconds more and comes again, mostly as
+    /// it was. A refusal that asks for a password is seldom the end.
+    #[must_use]
+    pub fn is_in_progress(&self) -> bool {
+        let summary = self.summary;
+        !self.is_last && (!summary.state.is_final() || matches!(summary.final_status, Some(401 | 407)))
+    }
+
+    /// Adds all its entries of the index.
+    pub(super) fn entries(&self, all: &mut Entries) {
+        let streams = self.detail.map_or(&[][..], |detail| detail.streams);
+        index::entries(all, self.summary, Head::of(self.summary), streams, &self.addresses());
+    }
+
+    /// Addresses of the call's signalling, on the first hop that was seen.
+    fn addresses(&self) -> Vec<IpAddr> {
+        let Some(detail) = self.detail else { return Vec::new() };
+        let details = &detail.record.details;
+        let ends = [details.caller.address.as_deref(), details.callee.address.as_deref()];
+        let socket = |text: &str| text.parse::<SocketAddr>().map(|socket| socket.ip()).or_else(|_| text.parse());
+        ends.into_iter().flatten().filter_map(|text| socket(text).ok()).collect()
+    }
+}
+
 /// The value of a call: a CRC-32, the row, the details. Where they are longer than any true ones the row stands alone;
 /// none when it is too long itself.
 #[must_use]
 pub fn encode(call: &Kept) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(1024);
+    encode_parts(&call.parts(), &mut bytes)?;
+    Some(bytes)
+}
+
+/// The same in memory that is there, and where the details begin.
+#[must_use]
+pub fn encode_parts(call: &KeptOf<'_>, bytes: &mut Vec<u8>) -> Option<usize> {
+    bytes.clear();
     bytes.extend([0; 4]);
-    let mut writer = compact::Writer::new(&mut bytes);
-    writer.add(&RowOf { summary: &call.summary, packets: call.packets }).ok()?;
+    let mut writer = compact::Writer::new(bytes);
+    writer.add(&RowOf { summary: call.summary, packets: call.packets }).ok()?;
     let row = writer.length();
     if row > limits::STORE_VALUE {
         return None;
@@ -97,7 +163,7 @@ pub fn encode(call: &Kept) -> Option<Vec<u8>> {
     }
     let (checksum, rest) = bytes.split_first_chunk_mut::<4>()?;
     *checksum = crc32fast::hash(rest).to_be_bytes();
-    Some(bytes)
+    Some(row)
 }
 
 /// The row of a value and where it ends; none when the value is damaged.

@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeSet,
-    net::IpAddr,
     sync::{PoisonError, atomic::Ordering},
 };
 
@@ -10,24 +9,27 @@ use redb::{ReadableTable, WriteTransaction};
 use sniffer_core::time::Timestamp;
 
 use super::{
-    CALLS, FRESH, Index, Kept, META, OPEN, RUN_KEYS, RUNS, Run, Store, StoreError, UNARCHIVED, fresh,
-    index::{self, Entry, Fresh},
+    CALLS, FRESH, Index, META, OPEN, RUN_KEYS, RUNS, Run, Store, StoreError, UNARCHIVED,
+    entries::Entries,
+    index::{self, Fresh, Kind},
     kind::Stored,
     search::run_key,
-    value::{Head, Key},
+    value::Key,
 };
+
+use crate::limits;
 
 /// What a commit changes in memory once it is durable.
 #[derive(Default)]
 struct Change {
-    /// Entries of ended calls.
-    entries: Vec<(Entry, Head)>,
+    /// Entries of ended calls, sorted.
+    entries: Entries,
     /// Entries of calls in progress.
     fresh: Fresh,
     opened: BTreeSet<Key>,
     closed: BTreeSet<Key>,
     ended: usize,
-    run: Option<Run>,
+    runs: Vec<Run>,
     /// Calls that were not there before.
     added: u64,
     /// Octets of values that came, and of those that they replace.
@@ -88,9 +90,9 @@ impl Store {
         index.next_commit = index.next_commit.saturating_add(1);
         index.open.retain(|key| !change.closed.contains(key));
         index.open.extend(change.opened);
-        if let Some(run) = change.run {
-            index.runs.push(run);
-            index.next_run = run.number.saturating_add(1);
+        if let Some(last) = change.runs.last() {
+            index.next_run = last.number.saturating_add(1);
+            index.runs.extend(change.runs);
             let open = &index.open;
             index.fresh.retain(|entry, _| index::key_of(entry).is_some_and(|key| open.contains(&key)));
             index.fresh.extend(change.fresh);
@@ -122,14 +124,12 @@ impl Store {
         let mut change = Change::default();
         let mut kept = writing.open_table(CALLS)?;
         let mut open = writing.open_table(OPEN)?;
-        let mut entries: Vec<(Entry, Head)> = Vec::with_capacity(calls.len().saturating_mul(10));
         let mut archive: Vec<u8> = Vec::new();
         // In the order of their keys: neighbours share pages.
         let mut order: Vec<(Key, &T)> = calls.iter().map(|call| (call.key(), call)).collect();
         order.sort_by_key(|(key, _)| *key);
         for (key, call) in order {
             let Some(value) = call.encode() else { continue };
-            let head = call.head();
             if !call.is_in_progress() {
                 if index.open.contains(&key) || change.opened.remove(&key) {
                     open.remove(&key)?;
@@ -163,21 +163,23 @@ impl Store {
                 if before.is_some_and(|before| before.is_found_as) {
                     continue;
                 }
-                entries.extend(call.entries().into_iter().map(|entry| (entry, head)));
+                call.entries(&mut change.entries);
                 change.ended = change.ended.saturating_add(1);
             } else if kept.get(&key)?.is_none() {
                 open.insert(&key, &value[..])?;
                 change.opened.insert(key);
-                change.fresh.extend(call.entries().into_iter().map(|entry| (entry, head)));
+                let mut entries = Entries::default();
+                call.entries(&mut entries);
+                change.fresh.extend(entries.iter().map(|(entry, head)| (entry.to_vec(), head)));
             }
         }
         drop((kept, open));
         if let Some(now) = now.filter(|_| !archive.is_empty()) {
             writing.open_table(UNARCHIVED)?.insert((hour(now), index.next_commit), &archive[..])?;
         }
-        change.entries = fresh::sorted(entries);
+        change.entries.sort();
         if index.fresh_calls.saturating_add(change.ended) >= self.0.shape.run {
-            change.run = write_run(writing, &index, &change.entries)?;
+            change.runs = write_runs(writing, &index, &change.entries)?;
         } else if !change.entries.is_empty() {
             writing.open_table(FRESH)?.insert(index.next_commit, &index::commit_row(&change.entries)[..])?;
         }
@@ -211,32 +213,40 @@ impl Store {
     }
 }
 
-/// The entries of all ended calls of late as pages, and their rows gone.
-fn write_run(writing: &WriteTransaction, index: &Index, ended: &[(Entry, Head)]) -> Result<Option<Run>, redb::Error> {
+/// The entries of all ended calls of late as pages of runs, and their rows gone. Those calls that began longest ago have a
+/// run of their own: with one of five hours in it, a run of some minutes would be looked at by each search in those hours.
+fn write_runs(writing: &WriteTransaction, index: &Index, ended: &Entries) -> Result<Vec<Run>, redb::Error> {
     let all = index.ended.with(ended);
-    let keys = all.iter().filter_map(|(entry, _)| index::key_of(entry));
-    let (Some(oldest), Some(newest)) = (keys.clone().min(), keys.max()) else { return Ok(None) };
-    let number = index.next_run;
+    // Each has one entry of its time, and those are in their order.
+    let begin = index::begin(Kind::Time);
+    let keys: Vec<Key> = all
+        .iter()
+        .filter(|(entry, _)| entry.starts_with(&begin))
+        .filter_map(|(entry, _)| index::key_of(entry))
+        .collect();
+    let Some(cut) = keys.get(keys.len() / limits::STORE_RUN_OLD).copied() else { return Ok(Vec::new()) };
+    let mut written = Vec::new();
     let mut runs = writing.open_table(RUNS)?;
-    for (first, page) in index::pages(all.iter().copied()) {
-        runs.insert(&run_key(number, &first)[..], &page[..])?;
+    for is_old in [true, false] {
+        let is_in = |key: &Key| (*key < cut) == is_old;
+        let (Some(oldest), Some(newest)) = (keys.iter().copied().find(is_in), keys.iter().copied().rfind(is_in)) else {
+            continue;
+        };
+        let number = index.next_run.saturating_add(u64::try_from(written.len()).unwrap_or(0));
+        let entries = all.iter().filter(|(entry, _)| index::key_of(entry).is_some_and(|key| is_in(&key)));
+        for (first, page) in index::pages(entries.copied()) {
+            runs.insert(&run_key(number, &first)[..], &page[..])?;
+        }
+        let mut both = [0; 32];
+        both[..16].copy_from_slice(&oldest);
+        both[16..].copy_from_slice(&newest);
+        writing.open_table(RUN_KEYS)?.insert(number, &both)?;
+        written.push(Run { number, oldest, newest });
     }
-    let mut both = [0; 32];
-    both[..16].copy_from_slice(&oldest);
-    both[16..].copy_from_slice(&newest);
-    writing.open_table(RUN_KEYS)?.insert(number, &both)?;
     writing.open_table(FRESH)?.retain(|_, _| false)?;
-    writing.open_table(META)?.insert("next run", &number.saturating_add(1).to_be_bytes()[..])?;
-    Ok(Some(Run { number, oldest, newest }))
-}
-
-/// Addresses of the call's signalling, on the first hop that was seen.
-pub(super) fn addresses(call: &Kept) -> Vec<IpAddr> {
-    let Some(detail) = &call.detail else { return Vec::new() };
-    let details = &detail.record.details;
-    let ends = [details.caller.address.as_deref(), details.callee.address.as_deref()];
-    let socket = |text: &str| text.parse::<std::net::SocketAddr>().map(|socket| socket.ip()).or_else(|_| text.parse());
-    ends.into_iter().flatten().filter_map(|text| socket(text).ok()).collect()
+    let next = index.next_run.saturating_add(u64::try_from(written.len()).unwrap_or(0));
+    writing.open_table(META)?.insert("next run", &next.to_be_bytes()[..])?;
+    Ok(written)
 }
 
 fn length(value: &[u8]) -> u64 {

@@ -43,7 +43,8 @@ impl CallKey {
 
     /// Adds the key's text.
     pub fn write(self, text: &mut Vec<u8>) {
-        let digit = |half: u8| if half < 10 { b'0'.wrapping_add(half) } else { b'a'.wrapping_add(half.wrapping_sub(10)) };
+        let digit =
+            |half: u8| if half < 10 { b'0'.wrapping_add(half) } else { b'a'.wrapping_add(half.wrapping_sub(10)) };
         text.extend(self.to_bytes().iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)]));
     }
 

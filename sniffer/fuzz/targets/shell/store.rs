@@ -4,6 +4,7 @@
 use std::hint::black_box;
 
 use sniffer::store::{
+    entries::Entries,
     index,
     value::{self, Detail, Head, Kept},
 };
@@ -66,6 +67,10 @@ fn octets(bytes: &[u8]) {
             black_box((index::key_of(entry), head.to_bytes()));
         }
     }
+    let mut text = Vec::new();
+    if value::written(bytes, &mut text).is_some_and(|written| written.has_record) {
+        serde_json::from_slice::<serde::de::IgnoredAny>(&text).expect("what is written is JSON");
+    }
     let Some((row, Some(detail))) = value::whole(bytes) else { return };
     // What can be read can be kept again, and is the same then. As text, since no number is the same as itself.
     let before = format!("{row:?} {detail:?}");
@@ -86,15 +91,20 @@ fn kept(call: &EndedCall, place: usize, change: u8) {
     let (row, detail) = value::whole(&bytes).expect("what was written is read");
     let detail = detail.expect("the details are there");
     assert_eq!((&row.summary, &detail.record, &detail.streams), (&call.summary, &call.record, &call.streams));
+    let mut text = Vec::new();
+    assert!(value::written(&bytes, &mut text).is_some_and(|written| written.has_record));
+    let json = serde_json::to_vec(&call.record).expect("a record can be written");
+    assert_eq!(text, json, "the archive has what is printed");
     damage(&mut bytes, place, change);
     assert!(change == 0 || value::row(&bytes).is_none(), "a changed octet is not seen");
     let head = Head::of(&call.summary);
     assert_eq!(Head::from_bytes(head.to_bytes()), head);
     assert!(head.may_fit(&CallFilter::default()), "everything fits a filter of nothing");
-    let mut entries: Vec<_> =
-        index::entries(&call.summary, &call.streams, &[]).into_iter().map(|one| (one, head)).collect();
-    entries.sort_by(|one, other| one.0.cmp(&other.0));
-    entries.dedup_by(|one, other| one.0 == other.0);
+    let mut all = Entries::default();
+    index::entries(&mut all, &call.summary, head, &call.streams, &[]);
+    all.sort();
+    let entries: Vec<_> = all.iter().map(|(entry, head)| (entry.to_vec(), head)).collect();
+    assert!(entries.is_sorted_by(|one, other| one.0 < other.0), "in order, each once");
     for filter in filters(call) {
         let probes = index::probes(&filter);
         assert!(
@@ -103,7 +113,7 @@ fn kept(call: &EndedCall, place: usize, change: u8) {
         );
     }
     let mut read = Vec::new();
-    for (first, mut page) in index::pages(entries.iter().map(|(entry, head)| (entry, *head))) {
+    for (first, mut page) in index::pages(all.iter()) {
         let of_page = index::read_page(&page).expect("what was written is read");
         assert_eq!(of_page.first().map(|(entry, _)| entry), Some(&first));
         assert!(

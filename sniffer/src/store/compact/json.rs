@@ -16,8 +16,8 @@ use sniffer_core::{
 };
 
 use super::{
-    AGAIN, CompactError, EMPTY_LIST, F32, F64, FALSE, LIST, LONG_TEXT, MAP, NEGATIVE, NULL, OCTETS, OCTETS8,
-    OCTETS16, PARTS16, PARTS32, TEXT, TRUE, U8, U16, U32, U64, WHOLE, WORD,
+    AGAIN, CompactError, EMPTY_LIST, F32, F64, FALSE, LIST, LONG_TEXT, MAP, NEGATIVE, NULL, OCTETS, OCTETS8, OCTETS16,
+    PARTS16, PARTS32, TEXT, TRUE, U8, U16, U32, U64, WHOLE, WORD,
     names::Names,
     read::{Name, Reader},
 };
@@ -123,7 +123,8 @@ static CALL: LazyLock<Shape> = LazyLock::new(|| {
 ///
 /// # Errors
 /// When the octets are none of such a value: the text has a part of it then.
-pub fn json(bytes: &[u8], at: usize, shape: &Shape, text: &mut Vec<u8>) -> Result<usize, CompactError> {
+#[cfg(test)]
+fn json(bytes: &[u8], at: usize, shape: &Shape, text: &mut Vec<u8>) -> Result<usize, CompactError> {
     let mut reader = Reader::new(bytes, at);
     value(&mut reader, shape, text)?;
     Ok(reader.at)
@@ -147,7 +148,7 @@ pub fn first_member(bytes: &[u8], at: usize, shape: &Shape, text: &mut Vec<u8>) 
 fn value(reader: &mut Reader<'_>, shape: &Shape, out: &mut Vec<u8>) -> Result<(), CompactError> {
     let tag = reader.peek()?;
     if matches!(tag, TEXT..NULL | LONG_TEXT | AGAIN) {
-        string(reader.text()?, out);
+        string(reader.text_octets()?, out)?;
         return Ok(());
     }
     reader.next()?;
@@ -174,7 +175,7 @@ fn value(reader: &mut Reader<'_>, shape: &Shape, out: &mut Vec<u8>) -> Result<()
         }
         WORD => {
             let first = reader.next()?;
-            string(reader.name(first)?, out);
+            string(reader.name(first)?.as_bytes(), out)?;
         }
         OCTETS8 => time(Timestamp::from_nanos(i64::from_be_bytes(reader.some()?)), out),
         OCTETS16 => {
@@ -233,7 +234,7 @@ fn map(reader: &mut Reader<'_>, shape: &Shape, out: &mut Vec<u8>) -> Result<(), 
                 if out.len() > begin {
                     out.push(b',');
                 }
-                string(name.text()?, out);
+                string(name.text()?.as_bytes(), out)?;
                 out.push(b':');
                 value(reader, &Shape(Vec::new()), out)?;
             }
@@ -259,18 +260,17 @@ fn other(value: &impl Serialize, out: &mut Vec<u8>) -> Result<(), CompactError> 
     serde_json::to_writer(out, value).map_err(|error| CompactError::Type(error.to_string()))
 }
 
-fn string(text: &str, out: &mut Vec<u8>) {
+fn string(text: &[u8], out: &mut Vec<u8>) -> Result<(), CompactError> {
     // All octets are looked at, so that many are at once.
-    let is_special = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
-    let is_plain = !text.bytes().fold(false, |any, byte| any | is_special(byte));
-    if is_plain {
-        out.push(b'"');
-        out.extend_from_slice(text.as_bytes());
-        out.push(b'"');
-    } else if other(&text, out).is_err() {
-        // Writing to memory does not fail.
-        out.extend_from_slice(b"\"\"");
+    let is_plain = |byte: u8| (0x20..0x80).contains(&byte) & (byte != b'"') & (byte != b'\\');
+    if !text.iter().fold(true, |all, &byte| all & is_plain(byte)) {
+        return other(&str::from_utf8(text).map_err(|_| CompactError::Text)?, out);
     }
+    out.reserve(text.len().saturating_add(2));
+    out.push(b'"');
+    out.extend_from_slice(text);
+    out.push(b'"');
+    Ok(())
 }
 
 fn number(mut number: u64, out: &mut Vec<u8>) {

@@ -16,7 +16,7 @@ mod write;
 use thiserror::Error;
 
 pub use self::{
-    json::{Shape, first_member, json},
+    json::{Shape, first_member},
     read::read,
     write::Writer,
 };

@@ -111,7 +111,12 @@ impl<'de> Reader<'de> {
     }
 
     /// The text that begins here; the tag has been looked at only.
-    pub(super) fn text(&mut self) -> Result<&'de str, CompactError> {
+    fn text(&mut self) -> Result<&'de str, CompactError> {
+        str::from_utf8(self.text_octets()?).map_err(|_| CompactError::Text)
+    }
+
+    /// The same as octets.
+    pub(super) fn text_octets(&mut self) -> Result<&'de [u8], CompactError> {
         let tag = self.peek()?;
         let (at, end) = if tag == AGAIN {
             let [_, high, low] = self.some()?;
@@ -122,8 +127,7 @@ impl<'de> Reader<'de> {
             (self.at, self.at.saturating_add(head).saturating_add(text.len()))
         };
         self.at = end;
-        let text = text_at(self.bytes, at).ok_or(CompactError::Text)?;
-        str::from_utf8(text).map_err(|_| CompactError::Text)
+        text_at(self.bytes, at).ok_or(CompactError::Text)
     }
 
     /// Says whether the list or map ends here, and if so goes behind its end.

@@ -27,15 +27,35 @@ pub struct Writer<'a> {
     /// Where texts begin, and their lengths.
     texts: [(u16, u16); REMEMBERED],
     count: usize,
-    /// The next text is a key.
-    is_key: bool,
+    /// What the next text is.
+    next_text: Text,
+    /// The key whose value comes next, where it is written with its value: null takes neither.
+    pending: Option<usize>,
+}
+
+/// What a text is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Text {
+    Value,
+    /// A key of a map.
+    Key,
+    /// A key of a structure: its value may be null.
+    Field,
 }
 
 impl<'a> Writer<'a> {
     /// Adds to these octets.
     #[must_use]
     pub fn new(bytes: &'a mut Vec<u8>) -> Self {
-        Self { bytes, names: Names::get(), next: 0, texts: [(0, 0); REMEMBERED], count: 0, is_key: false }
+        Self {
+            bytes,
+            names: Names::get(),
+            next: 0,
+            texts: [(0, 0); REMEMBERED],
+            count: 0,
+            next_text: Text::Value,
+            pending: None,
+        }
     }
 
     /// Adds a value.
@@ -83,11 +103,33 @@ impl<'a> Writer<'a> {
 
     fn field(&mut self, name: &str, value: &(impl Serialize + ?Sized)) -> Result<(), CompactError> {
         let before = self.bytes.len();
-        self.key(name)?;
+        self.field_key(name)?;
         let at = self.bytes.len();
         value.serialize(&mut *self)?;
-        self.forget_null(before, at);
+        self.end_field(before, at);
         Ok(())
+    }
+
+    /// The key of a field: it waits for its value, unless it is a text.
+    fn field_key(&mut self, name: &str) -> Result<(), CompactError> {
+        self.pending = self.number(name);
+        if self.pending.is_none() { self.key(name) } else { Ok(()) }
+    }
+
+    /// Takes a field back whose value is null.
+    fn end_field(&mut self, key: usize, value: usize) {
+        if self.pending.take().is_none() {
+            self.forget_null(key, value);
+        }
+    }
+
+    /// Writes the key that waits.
+    #[inline]
+    fn begin(&mut self) -> Result<(), CompactError> {
+        match self.pending.take() {
+            Some(number) => self.name(number),
+            None => Ok(()),
+        }
     }
 
     /// Takes a key and its value back where the value is null: what is not there is not written.
@@ -211,6 +253,7 @@ impl<'a, 'b> Serializer for &'b mut Writer<'a> {
     }
 
     fn serialize_bool(self, value: bool) -> Done {
+        self.begin()?;
         self.bytes.push(if value { TRUE } else { FALSE });
         Ok(())
     }
@@ -228,6 +271,7 @@ impl<'a, 'b> Serializer for &'b mut Writer<'a> {
     }
 
     fn serialize_i64(self, value: i64) -> Done {
+        self.begin()?;
         match u64::try_from(value) {
             Ok(value) => self.unsigned(value),
             Err(_) => {
@@ -251,17 +295,20 @@ impl<'a, 'b> Serializer for &'b mut Writer<'a> {
     }
 
     fn serialize_u64(self, value: u64) -> Done {
+        self.begin()?;
         self.unsigned(value);
         Ok(())
     }
 
     fn serialize_f32(self, value: f32) -> Done {
+        self.begin()?;
         self.bytes.push(F32);
         self.bytes.extend(value.to_be_bytes());
         Ok(())
     }
 
     fn serialize_f64(self, value: f64) -> Done {
+        self.begin()?;
         if !self.parts(value) {
             self.bytes.push(F64);
             self.bytes.extend(value.to_be_bytes());
@@ -274,10 +321,18 @@ impl<'a, 'b> Serializer for &'b mut Writer<'a> {
     }
 
     fn serialize_str(self, value: &str) -> Done {
-        if std::mem::take(&mut self.is_key) { self.key(value) } else { self.text(value) }
+        match std::mem::replace(&mut self.next_text, Text::Value) {
+            Text::Value => {
+                self.begin()?;
+                self.text(value)
+            }
+            Text::Key => self.key(value),
+            Text::Field => self.field_key(value),
+        }
     }
 
     fn serialize_bytes(self, value: &[u8]) -> Done {
+        self.begin()?;
         match value.len() {
             8 => self.bytes.push(OCTETS8),
             16 => self.bytes.push(OCTETS16),
@@ -299,7 +354,9 @@ impl<'a, 'b> Serializer for &'b mut Writer<'a> {
     }
 
     fn serialize_unit(self) -> Done {
-        self.bytes.push(NULL);
+        if self.pending.is_none() {
+            self.bytes.push(NULL);
+        }
         Ok(())
     }
 
@@ -308,7 +365,14 @@ impl<'a, 'b> Serializer for &'b mut Writer<'a> {
     }
 
     fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> Done {
-        if std::mem::take(&mut self.is_key) { self.key(variant) } else { self.word(variant) }
+        match std::mem::replace(&mut self.next_text, Text::Value) {
+            Text::Value => {
+                self.begin()?;
+                self.word(variant)
+            }
+            Text::Key => self.key(variant),
+            Text::Field => self.field_key(variant),
+        }
     }
 
     fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Done {
@@ -322,6 +386,7 @@ impl<'a, 'b> Serializer for &'b mut Writer<'a> {
         variant: &'static str,
         value: &T,
     ) -> Done {
+        self.begin()?;
         self.bytes.push(MAP);
         self.key(variant)?;
         value.serialize(&mut *self)?;
@@ -330,7 +395,7 @@ impl<'a, 'b> Serializer for &'b mut Writer<'a> {
     }
 
     fn serialize_seq(self, length: Option<usize>) -> Result<Parts<'a, 'b>, CompactError> {
-        Ok(Parts::begin(self, if length == Some(0) { EMPTY_LIST } else { LIST }))
+        Parts::begin(self, if length == Some(0) { EMPTY_LIST } else { LIST })
     }
 
     fn serialize_tuple(self, length: usize) -> Result<Parts<'a, 'b>, CompactError> {
@@ -348,6 +413,7 @@ impl<'a, 'b> Serializer for &'b mut Writer<'a> {
         variant: &'static str,
         length: usize,
     ) -> Result<Parts<'a, 'b>, CompactError> {
+        self.begin()?;
         self.bytes.push(MAP);
         self.key(variant)?;
         Ok(Parts { ends: 1, ..self.serialize_seq(Some(length))? })
@@ -355,11 +421,11 @@ impl<'a, 'b> Serializer for &'b mut Writer<'a> {
 
     fn serialize_map(self, length: Option<usize>) -> Result<Parts<'a, 'b>, CompactError> {
         // A map whose length is not known is a structure with flattened fields.
-        Ok(Parts { is_structure: length.is_none(), ..Parts::begin(self, MAP) })
+        Ok(Parts { is_structure: length.is_none(), ..Parts::begin(self, MAP)? })
     }
 
     fn serialize_struct(self, _: &'static str, _: usize) -> Result<Parts<'a, 'b>, CompactError> {
-        Ok(Parts::begin(self, MAP))
+        Parts::begin(self, MAP)
     }
 
     fn serialize_struct_variant(
@@ -369,6 +435,7 @@ impl<'a, 'b> Serializer for &'b mut Writer<'a> {
         variant: &'static str,
         length: usize,
     ) -> Result<Parts<'a, 'b>, CompactError> {
+        self.begin()?;
         self.bytes.push(MAP);
         self.key(variant)?;
         Ok(Parts { ends: 1, ..self.serialize_struct(name, length)? })

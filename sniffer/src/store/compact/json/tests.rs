@@ -47,7 +47,8 @@ fn figures_and_times_are_written_as_the_library_writes_them() {
         .collect();
     let (ours, theirs) = both_texts(&figures, &Shape::default());
     assert_eq!(ours, theirs);
-    let numbers: Vec<i64> = (0..63).map(|bit| 1_i64 << bit).flat_map(|one| [one, one - 1, -one]).chain([i64::MIN]).collect();
+    let numbers: Vec<i64> =
+        (0..63).map(|bit| 1_i64 << bit).flat_map(|one| [one, one - 1, -one]).chain([i64::MIN]).collect();
     let (ours, theirs) = both_texts(&numbers, &Shape::default());
     assert_eq!(ours, theirs);
     let times: Vec<_> = (0..2000)

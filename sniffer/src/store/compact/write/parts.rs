@@ -5,7 +5,7 @@ use serde::ser::{
     SerializeTupleStruct, SerializeTupleVariant,
 };
 
-use super::{CompactError, Done, EMPTY_LIST, END, Writer};
+use super::{CompactError, Done, EMPTY_LIST, END, Text, Writer};
 
 /// A list or a map that is being written.
 #[derive(Debug)]
@@ -20,9 +20,10 @@ pub struct Parts<'a, 'b> {
 }
 
 impl<'a, 'b> Parts<'a, 'b> {
-    pub(super) fn begin(writer: &'b mut Writer<'a>, tag: u8) -> Self {
+    pub(super) fn begin(writer: &'b mut Writer<'a>, tag: u8) -> Result<Self, CompactError> {
+        writer.begin()?;
         writer.bytes.push(tag);
-        Self { writer, is_structure: false, is_empty_list: tag == EMPTY_LIST, ends: 0, key_at: 0 }
+        Ok(Self { writer, is_structure: false, is_empty_list: tag == EMPTY_LIST, ends: 0, key_at: 0 })
     }
 
     fn part<T: Serialize + ?Sized>(&mut self, value: &T) -> Done {
@@ -127,9 +128,9 @@ impl SerializeMap for Parts<'_, '_> {
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Done {
         self.key_at = self.writer.bytes.len();
-        self.writer.is_key = true;
+        self.writer.next_text = if self.is_structure { Text::Field } else { Text::Key };
         key.serialize(&mut *self.writer)?;
-        if std::mem::take(&mut self.writer.is_key) {
+        if self.writer.next_text != Text::Value {
             return Err(CompactError::Type("a key is a text".into()));
         }
         Ok(())
@@ -139,7 +140,7 @@ impl SerializeMap for Parts<'_, '_> {
         let at = self.writer.bytes.len();
         value.serialize(&mut *self.writer)?;
         if self.is_structure {
-            self.writer.forget_null(self.key_at, at);
+            self.writer.end_field(self.key_at, at);
         }
         Ok(())
     }
