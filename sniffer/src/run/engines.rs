@@ -243,7 +243,9 @@ impl Engines {
             }
             Kind::Many(many) => {
                 for desk in &many.desks {
-                    lock(&desk.worker).finish_streams();
+                    let mut worker = lock(&desk.worker);
+                    worker.finish_pending();
+                    worker.finish_streams();
                 }
                 let mut all = self.drain(now, &mut |_, _| ());
                 lock(&many.owner).finish_registrations();

@@ -335,9 +335,11 @@ impl Engine {
         }
     }
 
-    /// Ends all that is neither a call nor of one: streams without a call, registrations, subscriptions, exchanges. Calls
-    /// go on.
+    /// Ends all that is neither a call nor of one, and the wait of RTP for its SDP: streams without a call,
+    /// registrations, subscriptions, exchanges. Calls go on.
     pub fn finish_others(&mut self) {
+        self.worker.finish_pending();
+        self.carry();
         self.worker.finish_streams();
         self.carry();
         self.owner.finish_registrations();
