@@ -1,10 +1,12 @@
-//! The archive: one Parquet file of calls and one of streams for each hour, for DuckDB, ClickHouse, Spark or pandas.
+//! The archive: one Parquet file of calls and one of streams for each hour, and one of each other kind of records, for
+//! DuckDB, ClickHouse, Spark or pandas. Files of calls and of all else have bounds of their own.
 //!
 //! A file has the calls that were kept in the hour, in the order of their starts. It is written under another name, made
 //! durable and then renamed; its name comes from what is in it, so that an hour that a power cut interrupts is written
 //! again over itself. Must not be needed by anything: what the program searches is in the store.
 
 mod columns;
+mod records;
 #[cfg(test)]
 mod tests;
 
@@ -24,7 +26,7 @@ use parquet::{
     },
     schema::{parser::parse_message_type, types::ColumnPath},
 };
-use sniffer_core::time::Timestamp;
+use sniffer_core::{query::CallKey, record::RecordKind, time::Timestamp};
 use thiserror::Error;
 
 use self::columns::Column;
@@ -39,7 +41,7 @@ use crate::{
 #[derive(Debug, Error)]
 pub enum ArchiveError {
     /// The store failed.
-    #[error("calls cannot be read for the archive")]
+    #[error("what is kept cannot be read for the archive")]
     Store(#[from] StoreError),
     /// The disk failed.
     #[error("the archive cannot be written")]
@@ -52,9 +54,33 @@ pub enum ArchiveError {
     Floor,
 }
 
-/// The archive in a folder.
+/// Files that are kept and deleted together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// Calls and their streams.
+    Calls,
+    /// Registrations, subscriptions, exchanges, streams without a call.
+    Others,
+}
+
+impl Group {
+    /// The hour in a file's name, where it is one of this group: none of another's.
+    fn hour_of(self, name: &str) -> Option<u64> {
+        self.tables().into_iter().find_map(|table| hour_of(table, name))
+    }
+
+    fn tables(self) -> Vec<&'static str> {
+        match self {
+            Self::Calls => vec!["calls", "streams"],
+            Self::Others => RecordKind::ALL.into_iter().map(records::table).collect(),
+        }
+    }
+}
+
+/// One group of the archive in a folder.
 #[derive(Debug)]
 pub struct Archive {
+    group: Group,
     disk: Arc<dyn Disk>,
     folder: PathBuf,
     /// Its files and their bytes: years of hours are too many to ask the disk for every few seconds.
@@ -63,22 +89,29 @@ pub struct Archive {
 
 const PART: &str = ".part";
 
+/// The columns of each table.
+type Tables = Vec<Vec<Column>>;
+
 impl Archive {
-    /// The archive in a folder, which is made where it is not there. What was left half written is removed.
+    /// A group of the archive in a folder, which is made where it is not there. What was left half written is removed.
     ///
     /// # Errors
     /// When the folder cannot be used.
-    pub fn open(disk: &Arc<dyn Disk>, folder: &Path) -> io::Result<Self> {
+    pub fn open(group: Group, disk: &Arc<dyn Disk>, folder: &Path) -> io::Result<Self> {
         disk.make_folder(folder)?;
         let mut files = BTreeMap::new();
         for file in disk.list(folder)? {
-            if file.name.ends_with(PART) {
+            let part = file.name.strip_suffix(PART);
+            if group.hour_of(part.unwrap_or(&file.name)).is_none() {
+                continue;
+            }
+            if part.is_some() {
                 disk.remove(&folder.join(&file.name))?;
             } else {
                 files.insert(file.name, file.bytes);
             }
         }
-        Ok(Self { disk: Arc::clone(disk), folder: folder.to_owned(), files: Mutex::new(files) })
+        Ok(Self { group, disk: Arc::clone(disk), folder: folder.to_owned(), files: Mutex::new(files) })
     }
 
     fn files(&self) -> MutexGuard<'_, BTreeMap<String, u64>> {
@@ -90,22 +123,48 @@ impl Archive {
     /// # Errors
     /// When the store or the disk fails, or when less than `floor` bytes are free: it is tried again.
     pub fn write(&self, store: &Store, hour: u64, floor: u64) -> Result<bool, ArchiveError> {
+        self.write_tables(store, hour, floor, &["calls", "streams"], &|keys| {
+            // Without those that were deleted meanwhile, or are damaged and counted.
+            let mut some = columns::Calls::default();
+            store.values(keys, |value| some.add(value))?;
+            let streams = columns::streams(&some);
+            Ok(vec![columns::calls(some), streams])
+        })
+    }
+
+    /// Writes the first hour before `hour` of which records of a kind are not archived. False when there is none.
+    ///
+    /// # Errors
+    /// As [`Archive::write`].
+    pub fn write_records(&self, kind: RecordKind, store: &Store, hour: u64, floor: u64) -> Result<bool, ArchiveError> {
+        self.write_tables(store, hour, floor, &[records::table(kind)], &|keys| {
+            Ok(vec![records::columns(kind, &store.records(keys)?)])
+        })
+    }
+
+    fn write_tables(
+        &self,
+        store: &Store,
+        hour: u64,
+        floor: u64,
+        tables: &[&str],
+        columns: &dyn Fn(&[CallKey]) -> Result<Tables, ArchiveError>,
+    ) -> Result<bool, ArchiveError> {
         let Some(todo) = store.unarchived(hour)? else { return Ok(false) };
         // More than the files can take: a call with its streams is about 300 octets in them.
         let room = u64::try_from(todo.calls.len()).unwrap_or(0).saturating_mul(limits::ARCHIVE_CALL);
         if self.disk.space(&self.folder)?.free < floor.saturating_add(room) {
             return Err(ArchiveError::Floor);
         }
-        let mut calls = File::begin(self, &name("calls", &todo), &columns::calls(columns::Calls::default()))?;
-        let mut streams = File::begin(self, &name("streams", &todo), &columns::streams(&columns::Calls::default()))?;
+        let schemas = columns(&[])?;
+        let begun = tables.iter().zip(&schemas).map(|(table, schema)| File::begin(self, &name(table, &todo), schema));
+        let mut files = begun.collect::<Result<Vec<_>, _>>()?;
         for keys in todo.calls.chunks(limits::ARCHIVE_ROWS) {
-            // Without those that were deleted meanwhile, or are damaged and counted.
-            let mut some = columns::Calls::default();
-            store.values(keys, |value| some.add(value))?;
-            streams.rows(&columns::streams(&some))?;
-            calls.rows(&columns::calls(some))?;
+            for (file, columns) in files.iter_mut().zip(columns(keys)?) {
+                file.rows(&columns)?;
+            }
         }
-        for file in [calls, streams] {
+        for file in files {
             file.finish(self)?;
         }
         self.disk.sync_folder(&self.folder)?;
@@ -121,7 +180,7 @@ impl Archive {
         let files = self.files();
         Ok(Usage {
             bytes: files.values().copied().fold(0, u64::saturating_add),
-            oldest: oldest(&files).map(start_of),
+            oldest: self.oldest_hour(&files).map(start_of),
             segments: files.len(),
         })
     }
@@ -141,8 +200,8 @@ impl Archive {
     pub fn delete_oldest(&self) -> io::Result<Option<u64>> {
         let of_hour: Vec<(String, u64)> = {
             let files = self.files();
-            let Some(oldest) = oldest(&files) else { return Ok(None) };
-            let of_hour = files.iter().filter(|(name, _)| hour_of(name) == Some(oldest));
+            let Some(oldest) = self.oldest_hour(&files) else { return Ok(None) };
+            let of_hour = files.iter().filter(|(name, _)| self.group.hour_of(name) == Some(oldest));
             of_hour.map(|(name, bytes)| (name.clone(), *bytes)).collect()
         };
         let mut deleted = 0_u64;
@@ -156,6 +215,15 @@ impl Archive {
     }
 }
 
+impl Archive {
+    /// The oldest hour that has a file. Names begin with the table and then are in the order of time.
+    fn oldest_hour(&self, files: &BTreeMap<String, u64>) -> Option<u64> {
+        let first =
+            |table: &&'static str| files.range(format!("{table}-")..).next().and_then(|(name, _)| hour_of(table, name));
+        self.group.tables().iter().filter_map(first).min()
+    }
+}
+
 /// Such as `calls-2026-11-23T21-00000000000004d2.parquet`: the hour in UTC, and what tells it from another part of the
 /// same hour, which comes when the clock is set back.
 fn name(kind: &str, todo: &Unarchived) -> String {
@@ -163,19 +231,13 @@ fn name(kind: &str, todo: &Unarchived) -> String {
     format!("{kind}-{}-{:016x}.parquet", text.get(..13).unwrap_or_default(), todo.first)
 }
 
-/// The oldest hour that has a file. Names begin with the kind and then are in the order of time.
-fn oldest(files: &BTreeMap<String, u64>) -> Option<u64> {
-    let first = |kind: &str| files.range(kind.to_owned()..).find_map(|(name, _)| hour_of(name));
-    first("calls-").into_iter().chain(first("streams-")).min()
-}
-
 fn start_of(hour: u64) -> Timestamp {
     Timestamp::from_parts(hour.saturating_mul(3600), 0)
 }
 
-/// The hour in a file's name.
-fn hour_of(name: &str) -> Option<u64> {
-    let rest = name.strip_prefix("calls-").or_else(|| name.strip_prefix("streams-"))?.strip_suffix(".parquet")?;
+/// The hour in the name of a table's file.
+fn hour_of(table: &str, name: &str) -> Option<u64> {
+    let rest = name.strip_prefix(table)?.strip_prefix('-')?.strip_suffix(".parquet")?;
     let time: Timestamp =
         serde_json::from_value(serde_json::Value::String(format!("{}:00:00Z", rest.get(..13)?))).ok()?;
     Some(crate::store::hour(time))

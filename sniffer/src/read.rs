@@ -16,7 +16,7 @@ use clap::Args;
 use serde::Serialize;
 use sniffer_core::{
     engine::{EndedCall, Engine, Event, FrameMeta, Settings},
-    record::{CallRecord, Record, StreamRecord},
+    record::{CallRecord, OtherRecord, Record, StreamRecord},
 };
 
 pub(crate) use self::table::Table;
@@ -38,13 +38,13 @@ pub struct Options {
     /// Report RTP that no signalling announces as streams of their own
     #[arg(long)]
     pub rtp_without_sip: bool,
-    /// Keep the calls, their packets and the archive in this folder, as the daemon does
+    /// Keep all that is found, its packets and the archive in this folder, as the daemon does
     #[arg(long, value_name = "FOLDER")]
     pub store: Option<PathBuf>,
     /// How much of each media packet --store keeps
     #[arg(long, value_name = "HOW", default_value = "headers", requires = "store")]
     pub media: Media,
-    /// Write the packets of the call with this Call-ID (- reads it from the standard input) into a capture file that only
+    /// Write the packets of the call, registration or exchange with this Call-ID (- reads it from the standard input) into a capture file that only
     /// you can read, and print nothing else: pcapng where its name ends in .pcapng, else pcap
     #[arg(long, num_args = 2, value_names = ["CALL-ID", "OUT"], conflicts_with_all = ["json", "rtp_without_sip", "store"])]
     pub write_call: Option<Vec<String>>,
@@ -229,18 +229,37 @@ impl<W: Write> Printer<W> {
                     };
                     self.call(&call, encoded)?;
                 }
-                Event::Stream { record, .. } => self.record(Record::Stream(*record))?,
+                Event::Stream { serial, record } => self.other(OtherRecord::Stream(record), serial.get(), keeping)?,
                 Event::Adopted { stream, call } => {
                     if let Some(keeping) = keeping {
                         keeping.adopted(stream, call);
                     }
                 }
-                Event::Registration { record: registration, .. } => self.record(Record::Registration(*registration))?,
-                Event::Subscription { record: subscription, .. } => self.record(Record::Subscription(*subscription))?,
-                Event::Exchange { record: exchange, .. } => self.record(Record::Exchange(*exchange))?,
+                Event::Registration { serial, record } => {
+                    self.other(OtherRecord::Registration(record), serial.get(), keeping)?;
+                }
+                Event::Subscription { serial, record } => {
+                    self.other(OtherRecord::Subscription(record), serial.get(), keeping)?;
+                }
+                Event::Exchange { serial, record } => {
+                    self.other(OtherRecord::Exchange(record), serial.get(), keeping)?
+                }
             }
         }
         Ok(any)
+    }
+
+    /// Prints what is neither a call nor of one, and keeps it where it is to be kept.
+    fn other(&mut self, record: OtherRecord, serial: u64, keeping: &mut Option<Keeping>) -> Result<()> {
+        if let Some(keeping) = keeping {
+            keeping.record(record.clone(), serial)?;
+        }
+        self.record(match record {
+            OtherRecord::Registration(one) => Record::Registration(*one),
+            OtherRecord::Subscription(one) => Record::Subscription(*one),
+            OtherRecord::Exchange(one) => Record::Exchange(*one),
+            OtherRecord::Stream(one) => Record::Stream(*one),
+        })
     }
 
     /// Prints a call and its streams. Where they are octets already, the text comes of those.

@@ -161,7 +161,10 @@ fn a_call_that_is_not_there_is_said_and_nothing_is_written() {
     let out = folder.path().join("one.pcap");
     let output = run(&["read", "--write-call", "nobody", out.to_str().unwrap(), file.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(text(&output.stderr).contains("none of the 3 calls has this Call-ID"), "{output:?}");
+    assert!(
+        text(&output.stderr).contains("none of the 4 calls, registrations and exchanges has this Call-ID"),
+        "{output:?}"
+    );
     assert!(!out.exists(), "nothing is written");
     let output = run(&["read", "--write-call", "x", file.to_str().unwrap(), file.to_str().unwrap()]);
     assert!(text(&output.stderr).contains("name another one to write"), "{output:?}");

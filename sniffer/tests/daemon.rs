@@ -98,6 +98,44 @@ impl Daemon {
         Self { process, folder: folder.to_owned() }
     }
 
+    /// Starts it without a port on a capture file, with more settings.
+    pub fn replay(folder: &Path, file: &Path, more: serde_json::Value) -> Self {
+        let config = folder.join("config.json");
+        let mut settings = serde_json::json!({
+            "ports": [], "store": folder.join("store"), "socket": folder.join("query.sock"),
+        });
+        settings.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        std::fs::write(&config, settings.to_string()).unwrap();
+        #[expect(clippy::disallowed_methods, reason = "the test starts the program under test")]
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sniffer"));
+        command.arg("run").arg("--config").arg(&config).arg("--replay").arg(file);
+        let log = std::fs::File::options().create(true).append(true).open(folder.join("log")).unwrap();
+        let process = command.stderr(log).spawn().unwrap();
+        Self { process, folder: folder.to_owned() }
+    }
+
+    /// Stops it, and gives its exit code.
+    pub fn stop(&mut self) -> Option<i32> {
+        self.end(nix::sys::signal::Signal::SIGTERM)
+    }
+
+    /// The packets of a call or record once there are so many: they reach the disk at most a second after they came.
+    pub fn capture_of(
+        &self,
+        id: CallKey,
+        kind: Option<sniffer_core::query::RecordKind>,
+        count: usize,
+    ) -> Vec<(sniffer_core::time::Timestamp, Vec<u8>)> {
+        for _ in 0..100 {
+            let packets = self.capture_as(id, kind);
+            if packets.len() >= count {
+                return packets;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        panic!("no {count} packets: {}", self.log());
+    }
+
     /// Asks until the answer is the one that is waited for, at most half a minute: the daemon runs in real time.
     pub fn ask_until<T>(&mut self, request: &Request, mut wanted: impl FnMut(Response) -> Option<T>) -> T {
         #[expect(clippy::disallowed_methods, reason = "a deadline in real time: the daemon is another process")]
@@ -125,8 +163,16 @@ impl Daemon {
 
     /// The packets of a call, by the query socket.
     fn capture(&self, id: CallKey) -> Vec<(sniffer_core::time::Timestamp, Vec<u8>)> {
+        self.capture_as(id, None)
+    }
+
+    fn capture_as(
+        &self,
+        id: CallKey,
+        kind: Option<sniffer_core::query::RecordKind>,
+    ) -> Vec<(sniffer_core::time::Timestamp, Vec<u8>)> {
         let mut stream = UnixStream::connect(self.folder.join("query.sock")).unwrap();
-        let request = serde_json::to_vec(&Request::Capture { id, kind: None }).unwrap();
+        let request = serde_json::to_vec(&Request::Capture { id, kind }).unwrap();
         stream.write_all(&frame(&request, MAX_REQUEST).unwrap()).unwrap();
         let mut next = || {
             let mut header = [0; 4];
@@ -272,7 +318,7 @@ fn an_ended_call_is_kept_within_seconds_with_its_streams_and_packets_and_found_b
     assert!(lengths[0] > 150 && lengths[62] > 150, "signalling in full: {lengths:?}");
     assert!(lengths[2..62].iter().all(|length| *length == 20 + 8 + 12), "media as headers: {lengths:?}");
     let report = daemon.ask_until(&Request::Storage, |response| match response {
-        Response::Storage(report) if report.kinds.len() == 4 => Some(report),
+        Response::Storage(report) if report.kinds.len() == 10 => Some(report),
         _ => None,
     });
     let bytes = |kind: &str| report.kinds.iter().find(|found| found.kind == kind).map(|found| found.bytes);

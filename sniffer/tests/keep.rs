@@ -75,7 +75,8 @@ fn what_was_read_can_be_searched_and_a_call_cut_out_of_it() {
     names.sort();
     let names: Vec<_> = names.iter().map(|name| name.to_str().unwrap()).collect();
     assert!(
-        matches!(&names[..], [calls, streams] if calls.starts_with("calls-2026-") && streams.starts_with("streams-2026-")),
+        matches!(&names[..], [calls, registrations, streams] if calls.starts_with("calls-2026-")
+            && registrations.starts_with("registrations-2026-") && streams.starts_with("streams-2026-")),
         "{names:?}"
     );
 }

@@ -20,6 +20,7 @@ mod fuzz;
 mod held;
 mod hostile;
 mod keep;
+mod kinds;
 mod live;
 mod losses;
 mod oracle;

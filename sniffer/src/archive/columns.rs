@@ -150,7 +150,7 @@ fn texts(all: Vec<u8>, ranges: impl Iterator<Item = Option<Range<usize>>>) -> Va
 }
 
 /// A table's columns from its rows.
-struct Rows<'a, T>(Vec<&'a T>);
+pub(super) struct Rows<'a, T>(pub Vec<&'a T>);
 
 impl<T> Rows<'_, T> {
     fn column(&self, name: &'static str, values: Values) -> Column {
@@ -158,7 +158,7 @@ impl<T> Rows<'_, T> {
     }
 
     /// A text of each row, which is added to what there is; none where it says so.
-    fn text(&self, name: &'static str, add: impl Fn(&T, &mut Vec<u8>) -> Option<()>) -> Column {
+    pub(super) fn text(&self, name: &'static str, add: impl Fn(&T, &mut Vec<u8>) -> Option<()>) -> Column {
         let mut all = Vec::new();
         let ranges: Vec<_> = self
             .0
@@ -171,17 +171,17 @@ impl<T> Rows<'_, T> {
         self.column(name, texts(all, ranges.into_iter()))
     }
 
-    fn time(&self, name: &'static str, of: impl Fn(&T) -> Option<Timestamp>) -> Column {
+    pub(super) fn time(&self, name: &'static str, of: impl Fn(&T) -> Option<Timestamp>) -> Column {
         let micros = |time: Timestamp| i64::try_from(time.as_micros()).ok();
         self.column(name, Values::Time(self.0.iter().map(|row| of(row).and_then(micros)).collect()))
     }
 
-    fn whole(&self, name: &'static str, of: impl Fn(&T) -> Option<u64>) -> Column {
+    pub(super) fn whole(&self, name: &'static str, of: impl Fn(&T) -> Option<u64>) -> Column {
         let number = |number: u64| i64::try_from(number).ok();
         self.column(name, Values::Whole(self.0.iter().map(|row| of(row).and_then(number)).collect()))
     }
 
-    fn real(&self, name: &'static str, of: impl Fn(&T) -> Option<f64>) -> Column {
+    pub(super) fn real(&self, name: &'static str, of: impl Fn(&T) -> Option<f64>) -> Column {
         self.column(name, Values::Real(self.0.iter().map(|row| of(row)).collect()))
     }
 
@@ -190,18 +190,30 @@ impl<T> Rows<'_, T> {
     }
 }
 
-fn searched(column: Column) -> Column {
+/// With a Bloom filter.
+pub(super) fn searched(column: Column) -> Column {
     Column { is_searched: true, ..column }
 }
 
 /// Adds a text.
-fn put(all: &mut Vec<u8>, text: &str) -> Option<()> {
+pub(super) fn put(all: &mut Vec<u8>, text: &str) -> Option<()> {
     all.extend_from_slice(text.as_bytes());
     Some(())
 }
 
+/// Adds the key of a row.
+pub(super) fn key(all: &mut Vec<u8>, key: CallKey) -> Option<()> {
+    key.write(all);
+    Some(())
+}
+
+/// Adds a record, or a part of one, as JSON.
+pub(super) fn json(all: &mut Vec<u8>, value: &impl Serialize) -> Option<()> {
+    serde_json::to_writer(all, value).ok()
+}
+
 /// Adds a state or a direction as the records write it.
-fn word(all: &mut Vec<u8>, value: impl Serialize) -> Option<()> {
+pub(super) fn word(all: &mut Vec<u8>, value: impl Serialize) -> Option<()> {
     put(all, serde_json::to_value(value).ok()?.as_str()?)
 }
 
@@ -221,10 +233,7 @@ pub fn calls(calls: Calls) -> Vec<Column> {
         rows.time("start", |row| Some(row.summary.start)),
         rows.time("answered", |row| row.summary.answered),
         rows.time("end", |row| row.summary.end),
-        rows.text("id", |row, all| {
-            row.summary.id.write(all);
-            Some(())
-        }),
+        rows.text("id", |row, all| key(all, row.summary.id)),
         searched(rows.text("call_id", |row, all| put(all, &row.summary.call_id))),
         rows.text("from", |row, all| put(all, &row.summary.from)),
         rows.text("to", |row, all| put(all, &row.summary.to)),
@@ -246,14 +255,16 @@ pub fn calls(calls: Calls) -> Vec<Column> {
 /// The table of streams; `id` is that of the call.
 #[must_use]
 pub fn streams(calls: &Calls) -> Vec<Column> {
-    let rows = Rows(calls.streams.iter().collect());
+    stream_columns(&calls.streams.iter().map(|(key, stream)| (*key, stream)).collect::<Vec<_>>())
+}
+
+/// The columns of streams, each with the key of what it is found by.
+pub(super) fn stream_columns(both: &[(CallKey, &StreamRecord)]) -> Vec<Column> {
+    let rows = Rows(both.iter().collect());
     vec![
         rows.time("start", |row| Some(row.1.start)),
         rows.time("end", |row| Some(row.1.end)),
-        rows.text("id", |row, all| {
-            row.0.write(all);
-            Some(())
-        }),
+        rows.text("id", |row, all| key(all, row.0)),
         searched(rows.text("call_id", |row, all| put(all, row.1.call_id.as_deref()?))),
         rows.whole("ssrc", |row| Some(row.1.ssrc.into())),
         rows.text("src", |row, all| put(all, &row.1.src)),
@@ -269,6 +280,6 @@ pub fn streams(calls: &Calls) -> Vec<Column> {
         rows.real("jitter_ms_max", |row| row.1.jitter_ms_max),
         rows.real("jitter_ms_mean", |row| row.1.jitter_ms_mean),
         rows.real("mos", |row| row.1.mos),
-        rows.text("record", |row, all| serde_json::to_writer(all, &row.1).ok()),
+        rows.text("record", |row, all| json(all, row.1)),
     ]
 }

@@ -5,12 +5,16 @@ use parquet::{
     record::Field,
 };
 use serde_json::{Value, json};
-use sniffer_core::record::CallState;
+use sniffer_core::record::{CallState, OtherRecord, RegistrationState, SubscriptionState};
 
 use super::*;
 use crate::{
     disk::{RealDisk, simulated::Simulated},
-    store::tests::{at, call},
+    store::{
+        KeptRecord,
+        records::tests::{exchange, registration, stream, subscription},
+        tests::{at, call},
+    },
 };
 
 /// The rows of a Parquet file as JSON.
@@ -40,7 +44,7 @@ fn an_hour_is_two_files_that_another_reader_reads_sorted_by_start() {
     let folder = tempfile::tempdir().unwrap();
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
     let store = Store::open(&disk, &folder.path().join("store"), at(0)).unwrap();
-    let archive = Archive::open(&disk, &folder.path().join("archive")).unwrap();
+    let archive = Archive::open(Group::Calls, &disk, &folder.path().join("archive")).unwrap();
     for second in (1..500).rev() {
         store.write(&[call(second, CallState::Completed)], Some(at(second))).unwrap();
     }
@@ -86,7 +90,7 @@ fn after_a_power_cut_at_any_step_each_call_is_in_the_archive_once_and_no_file_is
     let live = |disk: &Simulated| -> Result<(), ArchiveError> {
         let disk: Arc<dyn Disk> = Arc::new(disk.clone());
         let store = Store::open(&disk, Path::new("/store"), at(0))?;
-        let archive = Archive::open(&disk, Path::new("/archive"))?;
+        let archive = Archive::open(Group::Calls, &disk, Path::new("/archive"))?;
         for second in [1, 2, 3, 4001, 4002] {
             store.write(&[call(second, CallState::Completed)], Some(at(second)))?;
         }
@@ -106,7 +110,7 @@ fn after_a_power_cut_at_any_step_each_call_is_in_the_archive_once_and_no_file_is
             let store = Store::open(&shared, Path::new("/store"), at(0)).unwrap();
             let kept: BTreeSet<String> =
                 store.page(99, None).unwrap().calls.into_iter().map(|call| call.call_id).collect();
-            let archive = Archive::open(&shared, Path::new("/archive")).unwrap();
+            let archive = Archive::open(Group::Calls, &shared, Path::new("/archive")).unwrap();
             while archive.write(&store, u64::MAX, 0).unwrap() {}
             let files = disk.contents().into_iter().filter(|(path, _)| path.starts_with("/archive/"));
             let mut found = Vec::new();
@@ -127,11 +131,87 @@ fn near_the_floor_nothing_is_archived_until_there_is_room() {
     let plain = Simulated::new();
     let disk: Arc<dyn Disk> = Arc::new(plain.clone());
     let store = Store::open(&disk, Path::new("/store"), at(0)).unwrap();
-    let archive = Archive::open(&disk, Path::new("/archive")).unwrap();
+    let archive = Archive::open(Group::Calls, &disk, Path::new("/archive")).unwrap();
     store.write(&[call(1, CallState::Completed)], Some(at(1))).unwrap();
     plain.set_free(1_000_000 + limits::ARCHIVE_CALL - 1);
     assert!(matches!(archive.write(&store, u64::MAX, 1_000_000), Err(ArchiveError::Floor)));
     assert_eq!(archive.usage().unwrap().segments, 0);
     plain.set_free(1_000_000 + limits::ARCHIVE_CALL);
     assert!(archive.write(&store, u64::MAX, 1_000_000).unwrap());
+}
+
+#[test]
+fn each_kind_of_records_has_a_file_of_its_own_that_is_deleted_without_those_of_calls() {
+    let plain = Simulated::new();
+    let disk: Arc<dyn Disk> = Arc::new(plain.clone());
+    let path = |name: &str| Path::new("/archive").join(name);
+    let calls = Store::open(&disk, Path::new("/store"), at(0)).unwrap();
+    calls.write(&[call(1, CallState::Completed)], Some(at(1))).unwrap();
+    let of_calls = Archive::open(Group::Calls, &disk, Path::new("/archive")).unwrap();
+    assert!(of_calls.write(&calls, u64::MAX, 0).unwrap());
+    let archive = Archive::open(Group::Others, &disk, Path::new("/archive")).unwrap();
+    let records = [
+        (RecordKind::Registration, vec![registration(3, 9, RegistrationState::Failed)]),
+        (RecordKind::Subscription, vec![subscription(4, SubscriptionState::Active)]),
+        (RecordKind::Exchange, vec![exchange(5, "OPTIONS", &[("200", 3), ("202", 1), ("503", 2)], 7)]),
+        (RecordKind::Stream, vec![stream(6, 77, Some(4.25), 10), stream(7, 78, None, 0)]),
+    ];
+    for (kind, records) in records {
+        let store = Store::open_records(kind, &disk, &Path::new("/records").join(kind.plural()), at(0)).unwrap();
+        let kept: Vec<_> = records.into_iter().map(|record| KeptRecord::new(record, None, true)).collect();
+        store.write(&kept, Some(at(9))).unwrap();
+        assert!(archive.write_records(kind, &store, u64::MAX, 0).unwrap());
+        assert!(!archive.write_records(kind, &store, u64::MAX, 0).unwrap(), "once");
+    }
+    let mut files: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    for (path, bytes) in plain.contents().into_iter().filter(|(path, _)| path.starts_with("/archive")) {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        files.insert(name.split_once("-2023-11-14T22-").expect("the hour").0.to_owned(), rows(bytes));
+    }
+    assert_eq!(files.values().map(Vec::len).sum::<usize>(), 7);
+    let phone = &files["registrations"][0];
+    assert_eq!((phone["number"].as_str(), phone["state"].as_str()), (Some("35121000003"), Some("failed")));
+    assert_eq!((phone["final_status"].as_i64(), phone["requests"].as_i64()), (Some(403), Some(2)));
+    assert_eq!(phone["row"], phone["start"]);
+    let lamp = &files["subscriptions"][0];
+    assert_eq!(
+        (lamp["callee"].as_str(), lamp["event"].as_str(), lamp["notifies"].as_i64()),
+        (Some("lamp"), Some("dialog"), Some(3))
+    );
+    let probe = &files["exchanges"][0];
+    assert_eq!(
+        (probe["succeeded"].as_i64(), probe["refused"].as_i64(), probe["unanswered"].as_i64()),
+        (Some(4), Some(2), Some(7))
+    );
+    assert_eq!(
+        (probe["results"].as_str(), probe["method"].as_str()),
+        (Some(r#"{"200":3,"202":1,"503":2}"#), Some("OPTIONS"))
+    );
+    let streams = &files["streams_without_call"];
+    assert_eq!(
+        (streams[0]["mos"].as_f64(), streams[0]["ssrc"].as_i64(), streams[1]["mos"].is_null()),
+        (Some(4.25), Some(77), true)
+    );
+    let names = |row: &Value| row.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert_eq!(names(&streams[0]), names(&files["streams"][0]), "one query reads both tables");
+    let whole: OtherRecord = serde_json::from_str(&format!(
+        r#"{{"type":"exchange",{}"#,
+        probe["record"].as_str().unwrap().strip_prefix('{').unwrap()
+    ))
+    .unwrap();
+    assert_eq!(whole, exchange(5, "OPTIONS", &[("200", 3), ("202", 1), ("503", 2)], 7));
+
+    assert_eq!((archive.usage().unwrap().segments, of_calls.usage().unwrap().segments), (4, 2));
+    // What one group left half written is no business of the other.
+    disk.open(&path("calls-2023-11-14T22-0000000000000009.parquet.part"), How::Emptied).unwrap();
+    disk.open(&path("exchanges-2023-11-14T22-0000000000000009.parquet.part"), How::Emptied).unwrap();
+    drop(Archive::open(Group::Others, &disk, Path::new("/archive")).unwrap());
+    let parts: Vec<_> = plain
+        .contents()
+        .into_keys()
+        .filter(|path| path.extension().is_some_and(|extension| extension == "part"))
+        .collect();
+    assert_eq!(parts, [path("calls-2023-11-14T22-0000000000000009.parquet.part")]);
+    assert!(archive.delete_oldest().unwrap().is_some_and(|bytes| bytes > 1000));
+    assert_eq!((archive.usage().unwrap().segments, of_calls.usage().unwrap().segments), (0, 2));
 }

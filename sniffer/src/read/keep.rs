@@ -1,9 +1,10 @@
-//! `sniffer read --store`: what was read is kept as the daemon keeps what it captures: calls, packets and the archive.
+//! `sniffer read --store`: what was read is kept as the daemon keeps what it captures: calls and all else, packets and the archive.
 //!
 //! A file is in no hurry: where the daemon would count a packet as dropped, this waits for the disk. Nothing that is
 //! there is deleted; the daemon's bounds do that when it uses the folder next.
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::Arc,
     thread::{Builder, JoinHandle},
@@ -14,16 +15,17 @@ use clap::ValueEnum;
 use sniffer_core::{
     decode::LinkType,
     engine::{CallSerial, EndedCall, FrameMeta, FrameUse, HeldFrames, StreamSerial},
+    record::{OtherRecord, RecordKind},
     time::Timestamp,
 };
 
 use crate::{
-    archive::Archive,
+    archive::{Archive, Group},
     disk::{Disk, RealDisk},
     limits,
     packets::{Gatherer, MediaKept, PacketStore, Settings},
     run::{Keep, now},
-    store::{DetailOf, Encoded, Encoder, KeptOf, PacketsOf, Store, StoreError},
+    store::{DetailOf, Encoded, Encoder, KeptOf, KeptRecord, PacketsOf, Store, StoreError},
 };
 
 /// How much of media `--media` keeps.
@@ -61,6 +63,8 @@ pub struct Keeping {
     writer: JoinHandle<()>,
     encoder: Encoder,
     batch: Vec<Encoded>,
+    /// All else, by its kind.
+    records: BTreeMap<RecordKind, (Store, Vec<KeptRecord>)>,
     /// The time of the last packet: in its hour's archive go the calls that end by it.
     time: Timestamp,
 }
@@ -72,14 +76,20 @@ impl Keeping {
     /// When they cannot be used, also because a running sniffer uses them.
     pub fn open(folder: &Path, media: Media) -> Result<Self> {
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-        let store = Store::open(&disk, folder, now()).map_err(|error| {
+        let failed = |error: StoreError| {
             let advice = match &error {
                 StoreError::Busy { .. } => "; stop the sniffer that uses it, or name another folder",
                 StoreError::Folder { .. } => "; may you write there?",
                 StoreError::Database { .. } | StoreError::Format { .. } => "",
             };
             anyhow::Error::new(error).context(format!("cannot keep anything in {}{advice}", folder.display()))
-        })?;
+        };
+        let store = Store::open(&disk, folder, now()).map_err(failed)?;
+        let mut records = BTreeMap::new();
+        for kind in RecordKind::ALL {
+            let store = Store::open_records(kind, &disk, &folder.join(kind.plural()), now()).map_err(failed)?;
+            records.insert(kind, (store, Vec::new()));
+        }
         let floor = Keep::default().floor(disk.space(folder).context("ask how much room there is")?.total);
         // Two runs begin at different nanoseconds.
         let run = now().as_nanos().cast_unsigned();
@@ -94,6 +104,7 @@ impl Keeping {
             folder: folder.to_owned(),
             encoder: Encoder::default(),
             batch: Vec::new(),
+            records,
             time: Timestamp::default(),
             disk,
             floor,
@@ -143,6 +154,21 @@ impl Keeping {
         Ok(self.batch.last())
     }
 
+    /// Keeps a record of what is neither a call nor of one, with its serial.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn record(&mut self, record: OtherRecord, serial: u64) -> Result<()> {
+        let packets = Some(PacketsOf { run: self.packets.run_number(), serial });
+        let Some((store, batch)) = self.records.get_mut(&record.kind()) else { return Ok(()) };
+        batch.push(KeptRecord::new(record, packets, true));
+        if batch.len() >= limits::STORE_BATCH {
+            store.write(batch, Some(self.time)).context("keep records")?;
+            batch.clear();
+        }
+        Ok(())
+    }
+
     fn write(&mut self) -> Result<()> {
         self.store.write(&self.batch, Some(self.time)).context("keep calls")?;
         self.batch.clear();
@@ -155,6 +181,10 @@ impl Keeping {
     /// When something could not be kept.
     pub fn finish(mut self) -> Result<()> {
         self.write()?;
+        for (store, batch) in self.records.values_mut().filter(|(_, batch)| !batch.is_empty()) {
+            store.write(batch, Some(self.time)).context("keep records")?;
+            batch.clear();
+        }
         self.gatherer.flush();
         let is_durable = self.packets.sync();
         self.packets.stop();
@@ -162,8 +192,15 @@ impl Keeping {
             bail!("packets may not be kept");
         }
         self.batch = Vec::new();
-        let archive = Archive::open(&self.disk, &self.folder.join("archive")).context("open the archive")?;
+        let archive =
+            Archive::open(Group::Calls, &self.disk, &self.folder.join("archive")).context("open the archive")?;
         while archive.write(&self.store, u64::MAX, self.floor).context("write the archive")? {}
+        let others =
+            Archive::open(Group::Others, &self.disk, &self.folder.join("archive")).context("open the archive")?;
+        for (kind, (store, _)) in &self.records {
+            while others.write_records(*kind, store, u64::MAX, self.floor).context("write the archive")? {}
+            store.close();
+        }
         self.store.close();
         let dropped = self.packets.dropped();
         if !dropped.is_empty() {

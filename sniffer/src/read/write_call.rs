@@ -1,4 +1,5 @@
-//! `sniffer read --write-call`: the packets of one call, out of all files, into a capture of its own. The files are read
+//! `sniffer read --write-call`: the packets of one call, registration, subscription or exchange, out of all files, into a
+//! capture of its own. The files are read
 //! twice: first to learn what belongs to the call, since RTP may come before the SDP that announces it, and the frames of
 //! a message that comes in several before anybody knows whose they are.
 
@@ -12,16 +13,16 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use sniffer_core::engine::{CallSerial, Engine, Event, FrameMeta, FrameUse, Settings, StreamSerial};
+use sniffer_core::engine::{CallSerial, Engine, Event, FrameMeta, FrameUse, Settings, StreamSerial, Whose};
 
 use self::capture::Capture;
 use crate::file::{FileError, Packet};
 
-/// Writes the packets of the call with this Call-ID and says how many they are. A file that is cut or damaged counts up
+/// Writes the packets of all that has this Call-ID and says how many they are. A file that is cut or damaged counts up
 /// to the damage, and the exit code says so.
 ///
 /// # Errors
-/// When a file cannot be read or written, or no call has this Call-ID.
+/// When a file cannot be read or written, or nothing has this Call-ID.
 pub fn write(call_id: &str, target: &Path, files: &[PathBuf], mut output: impl Write) -> Result<ExitCode> {
     if files.iter().any(|file| same_file(file, target)) {
         bail!("{} is one of the files to read; name another one to write", target.display());
@@ -43,9 +44,12 @@ pub fn write(call_id: &str, target: &Path, files: &[PathBuf], mut output: impl W
         wanted.learn(engine, call_id);
         Ok(())
     })?;
-    if wanted.calls.is_empty() {
+    if wanted.wanted.is_empty() {
         // The Call-IDs themselves are not named here: what goes to the standard error may end in a log.
-        bail!("none of the {} calls has this Call-ID; `sniffer read --json` shows each call's call_id", wanted.others);
+        bail!(
+            "none of the {} calls, registrations and exchanges has this Call-ID; `sniffer read --json` shows each one's call_id",
+            wanted.others
+        );
     }
     let mut capture = Capture::create(target)?;
     let written = each_frame(files, false, |engine, number, packet, used| {
@@ -113,17 +117,17 @@ fn each_frame(
     Ok(code)
 }
 
-/// What belongs to the call.
+/// What belongs to what has the Call-ID.
 #[derive(Default)]
 struct Wanted {
-    calls: HashSet<CallSerial>,
+    wanted: HashSet<Whose>,
     adopted: HashMap<CallSerial, Vec<StreamSerial>>,
     streams: HashSet<StreamSerial>,
-    /// Frames that came with others, by their number: of a call that has not ended, of a stream, and of those wanted.
-    of_calls: HashMap<CallSerial, Vec<u64>>,
+    /// Frames that came with others, by their number: of what has not ended, of a stream, and of those wanted.
+    of_whose: HashMap<Whose, Vec<u64>>,
     of_streams: HashMap<StreamSerial, Vec<u64>>,
     frames: BTreeSet<u64>,
-    /// How many calls are not wanted.
+    /// How many calls, registrations, subscriptions and exchanges are not wanted.
     others: u64,
 }
 
@@ -131,9 +135,9 @@ impl Wanted {
     fn learn(&mut self, engine: &mut Engine, call_id: &str) {
         for together in engine.take_held() {
             let numbers = together.frames.iter().map(|frame| frame.number);
-            match (together.used.owner, together.used.stream) {
-                (Some(call), _) if self.calls.contains(&call) => self.frames.extend(numbers),
-                (Some(call), _) => self.of_calls.entry(call).or_default().extend(numbers),
+            match (together.used.whose(), together.used.stream) {
+                (Some(whose), _) if self.wanted.contains(&whose) => self.frames.extend(numbers),
+                (Some(whose), _) => self.of_whose.entry(whose).or_default().extend(numbers),
                 (None, Some(stream)) => self.of_streams.entry(stream).or_default().extend(numbers),
                 (None, None) => {}
             }
@@ -141,29 +145,39 @@ impl Wanted {
         while let Some(event) = engine.next_event() {
             match event {
                 Event::Call(call) => {
-                    let frames = self.of_calls.remove(&call.serial).unwrap_or_default();
                     let streams = self.adopted.remove(&call.serial).unwrap_or_default();
                     let of_streams = streams.iter().filter_map(|stream| self.of_streams.remove(stream)).flatten();
                     if call.record.call_id == call_id {
-                        self.frames.extend(of_streams.chain(frames));
-                        self.calls.insert(call.serial);
+                        self.frames.extend(of_streams);
                         self.streams.extend(streams);
                     } else {
                         of_streams.for_each(drop);
-                        self.others = self.others.saturating_add(1);
                     }
+                    self.ended(Whose::Call(call.serial), call.record.call_id == call_id);
                 }
                 Event::Adopted { stream, call } => self.adopted.entry(call).or_default().push(stream),
                 Event::Stream { serial, .. } => _ = self.of_streams.remove(&serial),
-                Event::Registration { .. } | Event::Subscription { .. } | Event::Exchange { .. } => {}
+                Event::Registration { serial, record } => self.ended(Whose::Other(serial), record.call_id == call_id),
+                Event::Subscription { serial, record } => self.ended(Whose::Other(serial), record.call_id == call_id),
+                Event::Exchange { serial, record } => self.ended(Whose::Other(serial), record.call_id == call_id),
             }
+        }
+    }
+
+    fn ended(&mut self, whose: Whose, is_wanted: bool) {
+        let frames = self.of_whose.remove(&whose).unwrap_or_default();
+        if is_wanted {
+            self.frames.extend(frames);
+            self.wanted.insert(whose);
+        } else {
+            self.others = self.others.saturating_add(1);
         }
     }
 
     fn holds(&self, number: u64, used: FrameUse) -> bool {
         self.frames.contains(&number)
             || !used.is_held
-                && (used.owner.is_some_and(|owner| self.calls.contains(&owner))
+                && (used.whose().is_some_and(|whose| self.wanted.contains(&whose))
                     || used.stream.is_some_and(|stream| self.streams.contains(&stream)))
     }
 }

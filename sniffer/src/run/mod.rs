@@ -142,7 +142,7 @@ fn clock(shared: Arc<Shared>, config: &Config) -> Result<thread::JoinHandle<()>>
     const BEATS_PER_SECOND: u64 = 4;
     let beats = limits::STORE_SNAPSHOT.as_secs().max(1).saturating_mul(BEATS_PER_SECOND);
     let mut upstream: Vec<_> = config.ports.iter().map(|name| Upstream::of(name)).collect();
-    let mut others = shared::Others::default();
+    let mut others = records::Others::default();
     let thread = thread::Builder::new().name("clock".into()).spawn(move || {
         let mut beat = 0_u64;
         while !shared.wait_for_stop(Duration::from_millis(250)) {

@@ -10,7 +10,10 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use sniffer_core::record::{OtherRecord, RecordKind};
+use sniffer_core::{
+    record::{OtherRecord, RecordKind},
+    time::Timestamp,
+};
 use tracing::error;
 
 use super::{Config, Shared, calls::make_room, now};
@@ -109,6 +112,31 @@ pub fn spawn(config: &Config, shared: &Arc<Shared>) -> Result<Option<JoinHandle<
     thread.map(Some).context("start the thread that keeps records")
 }
 
+/// What is neither a call nor of one and goes on is told to the sink from time to time, some places of the engine's tables
+/// at a turn.
+#[derive(Debug, Default)]
+pub struct Others {
+    told: Option<Timestamp>,
+    streams_told: Option<Timestamp>,
+}
+
+impl Others {
+    /// Tells what is due.
+    pub fn turn(&mut self, shared: &Shared, now: Timestamp) {
+        let is_due = |told: Option<Timestamp>, after| told.is_none_or(|told| now.since(told) >= after);
+        if is_due(self.told, limits::RECORD_SNAPSHOT) {
+            self.told = Some(now);
+            shared.snapshot_others();
+        }
+        if is_due(self.streams_told, limits::STREAM_SNAPSHOT) {
+            // Not at the start, when there is none.
+            if self.streams_told.replace(now).is_some() {
+                shared.snapshot_streams();
+            }
+        }
+    }
+}
+
 /// What one kind needs.
 struct Keeper {
     kind: RecordKind,
@@ -169,4 +197,46 @@ impl Keeper {
 #[expect(clippy::disallowed_methods, reason = "the thread's main loop: when to try again")]
 fn moment() -> Instant {
     Instant::now()
+}
+
+#[cfg(test)]
+mod tests {
+    use sniffer_core::record::RegistrationState;
+
+    use super::*;
+    use crate::store::records::tests::{exchange, registration, stream};
+
+    fn kept(record: OtherRecord, is_last: bool) -> KeptRecord {
+        KeptRecord::new(record, None, is_last)
+    }
+
+    #[test]
+    fn a_flood_of_one_kind_fills_its_own_queue_and_no_other() {
+        let records = Records::default();
+        let flood = || kept(exchange(1, "OPTIONS", &[("200", 1)], 0), true);
+        let taken = (0..limits::RECORD_QUEUE + 500).filter(|_| records.push(flood())).count();
+        assert_eq!(taken, limits::RECORD_QUEUE);
+        assert!(records.push(kept(registration(1, 1, RegistrationState::Registered), true)));
+        assert_eq!(records.take(RecordKind::Exchange).len(), limits::STORE_BATCH);
+        assert!(records.push(flood()), "there is room again");
+        assert_eq!(records.take(RecordKind::Registration).len(), 1);
+        assert!(records.take(RecordKind::Registration).is_empty());
+    }
+
+    #[test]
+    fn what_goes_on_leaves_half_of_the_room_to_what_does_not_and_long_time_lines_are_counted() {
+        let records = Records::default();
+        let phone = |is_last| kept(registration(1, 1, RegistrationState::Registered), is_last);
+        let taken = (0..limits::RECORD_QUEUE).filter(|_| records.push(phone(false))).count();
+        assert_eq!(taken, limits::RECORD_QUEUE / 2);
+        assert!(records.push(phone(true)));
+        let mut long = stream(1, 1, None, 0);
+        if let OtherRecord::Stream(one) = &mut long {
+            one.timeline = vec![sniffer_core::record::SlotRecord::default(); 8640];
+        }
+        let taken = (0..limits::RECORD_QUEUE).filter(|_| records.push(kept(long.clone(), true))).count();
+        assert!(taken < 20, "{taken} streams of a day each");
+        records.take(RecordKind::Stream);
+        assert!(records.push(kept(long, true)), "what was taken counts no more");
+    }
 }

@@ -199,6 +199,18 @@ impl Shared {
         }
     }
 
+    /// Gives registrations and subscriptions to the sink that have come to another state, or were not told for an hour.
+    pub fn snapshot_others(&self) {
+        self.engines.tell_others(&mut |serial, record| self.sinks.record(record, serial.get(), false));
+    }
+
+    /// Gives streams without a call to the sink as they are.
+    pub fn snapshot_streams(&self) {
+        self.engines.tell_streams(&mut |serial, record| {
+            self.sinks.record(OtherRecord::Stream(Box::new(record)), serial.get(), false);
+        });
+    }
+
     /// Ends all that is neither a call nor of one and gives it to the sink: the program ends.
     pub fn finish_others(&self, now: Timestamp) {
         self.ended(self.engines.finish_others(now));
@@ -368,33 +380,6 @@ impl Shared {
             streams_active: figures.streams_active,
             registrations: figures.registrations,
             store: self.sinks.state(),
-        }
-    }
-}
-
-/// What is neither a call nor of one and goes on is told to the sink from time to time, some places of the engine's tables
-/// at a turn.
-#[derive(Debug, Default)]
-pub struct Others {
-    told: Option<Timestamp>,
-    streams_told: Option<Timestamp>,
-}
-
-impl Others {
-    /// Tells what is due.
-    pub fn turn(&mut self, shared: &Shared, now: Timestamp) {
-        let is_due = |told: Option<Timestamp>, after| told.is_none_or(|told| now.since(told) >= after);
-        if is_due(self.told, limits::RECORD_SNAPSHOT) {
-            self.told = Some(now);
-            shared.engines.tell_others(&mut |serial, record| shared.sinks.record(record, serial.get(), false));
-        }
-        if is_due(self.streams_told, limits::STREAM_SNAPSHOT) {
-            // Not at the start, when there is none.
-            if self.streams_told.replace(now).is_some() {
-                shared.engines.tell_streams(&mut |serial, record| {
-                    shared.sinks.record(OtherRecord::Stream(Box::new(record)), serial.get(), false);
-                });
-            }
         }
     }
 }

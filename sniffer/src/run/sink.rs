@@ -1,31 +1,29 @@
 //! The sinks: calls to the store, packets to the packet store. Each has a bounded queue to a thread of its own; capture
 //! never waits for one. What does not fit is counted, and the calls concerned are marked.
 
+mod tap;
+
 use std::{
     collections::BTreeMap,
     sync::{
         Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
         mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
     },
-    thread::{Builder, JoinHandle},
 };
 
-use anyhow::{Context, Result};
 use sniffer_core::{
-    decode::LinkType,
-    engine::{CallSerial, EndedCall, FrameKind, FrameMeta, FrameUse, HeldFrames, StreamSerial},
-    ingress::Held,
+    engine::{CallSerial, EndedCall, FrameKind, FrameUse, StreamSerial},
     query::{CallKey, StorageReport, StoreState},
     record::{CallState, OtherRecord},
     time::Timestamp,
 };
 
-use super::{Config, now, records::Records};
+pub use self::tap::{Tap, spawn_packets};
+use super::records::Records;
 use crate::{
-    disk::{Disk, RealDisk},
     limits,
-    packets::{Gatherer, PacketStore, Settings},
+    packets::{Gatherer, PacketStore},
     store::{Detail, Kept, KeptRecord, PacketsOf, Store},
 };
 
@@ -41,6 +39,9 @@ pub struct Sinks {
     unfinished: Mutex<Vec<CallKey>>,
     store: Mutex<(StoreState, Option<Store>)>,
     packets: OnceLock<PacketStore>,
+    /// Packets of calls' signalling are kept, and those of all other signalling.
+    signalling: AtomicBool,
+    signalling_others: AtomicBool,
     /// Which streams calls adopted is told by whoever asked the engine.
     adoptions: Mutex<Option<Gatherer>>,
     /// In which state the store knows the calls that are tracked, and since when.
@@ -67,6 +68,8 @@ impl Sinks {
             unfinished: Mutex::new(Vec::new()),
             store: Mutex::new((StoreState::Off, None)),
             packets: OnceLock::new(),
+            signalling: AtomicBool::new(true),
+            signalling_others: AtomicBool::new(true),
             adoptions: Mutex::new(None),
             known: Mutex::new(BTreeMap::new()),
             report: Mutex::new(StorageReport::default()),
@@ -243,103 +246,34 @@ impl Sinks {
         *lock(&self.store) = (state, store);
     }
 
+    /// What a frame is to the packet store: of signalling that is not kept nobody's.
+    fn kept(&self, used: FrameUse) -> FrameUse {
+        let is_kept = match used.owner {
+            Some(_) => &self.signalling,
+            None => &self.signalling_others,
+        };
+        if used.kind == FrameKind::Sip && !is_kept.load(Ordering::Relaxed) {
+            return FrameUse { owner: None, other: None, ..used };
+        }
+        used
+    }
+
     /// A worker's way of its packets.
     #[must_use]
     pub fn tap(self: &Arc<Self>) -> Tap {
-        Tap { sinks: Arc::clone(self), gatherer: None, touched: Vec::new() }
+        Tap::new(self)
     }
-}
-
-/// A worker's way of its packets to the packet store.
-#[derive(Debug)]
-pub struct Tap {
-    sinks: Arc<Sinks>,
-    gatherer: Option<Gatherer>,
-    touched: Vec<CallSerial>,
-}
-
-impl Tap {
-    /// Takes a frame and what the engine says of it.
-    pub fn frame(&mut self, link: LinkType, meta: FrameMeta, bytes: &[u8], used: FrameUse) {
-        if let (FrameKind::Sip, Some(call)) = (used.kind, used.owner)
-            && self.touched.last() != Some(&call)
-        {
-            self.touched.push(call);
-        }
-        if let Some(gatherer) = self.gatherer() {
-            gatherer.frame(link, meta, bytes, used);
-        }
-    }
-
-    /// Takes frames that came together.
-    pub fn held(&mut self, all: &[HeldFrames]) {
-        for together in all {
-            if let (FrameKind::Sip, Some(call)) = (together.used.kind, together.used.owner)
-                && self.touched.last() != Some(&call)
-            {
-                self.touched.push(call);
-            }
-            if let Some(gatherer) = self.gatherer() {
-                gatherer.held(together);
-            }
-        }
-    }
-
-    /// Takes the frames of a message that the owner of signalling has seen.
-    pub fn held_of(&mut self, frames: &[Held], used: FrameUse) {
-        let Some(whose) = used.whose() else { return };
-        let frames: Vec<_> = frames.iter().filter(|frame| frame.give(whose)).cloned().collect();
-        if !frames.is_empty() {
-            self.held(&[HeldFrames { used, frames }]);
-        }
-    }
-
-    fn gatherer(&mut self) -> Option<&mut Gatherer> {
-        if self.gatherer.is_none() {
-            self.gatherer = self.sinks.packets.get().map(PacketStore::gatherer);
-        }
-        self.gatherer.as_mut()
-    }
-
-    /// Takes note of the time when no frame came.
-    pub fn idle(&mut self, now: Timestamp) {
-        if let Some(gatherer) = &mut self.gatherer {
-            gatherer.tick(now);
-        }
-    }
-
-    /// Calls that a SIP message belonged to since the last time this was asked.
-    pub fn take_touched(&mut self) -> Vec<CallSerial> {
-        std::mem::take(&mut self.touched)
-    }
-}
-
-/// Starts the thread that keeps packets; none where none are kept. Packets are taken from here on.
-pub fn spawn_packets(config: &Config, sinks: &Sinks) -> Result<Option<JoinHandle<()>>> {
-    let keep = config.keep;
-    let Some(folder) = config.store.clone() else { return Ok(None) };
-    if keep.signalling.gigabytes == 0 && keep.media.gigabytes == 0 {
-        return Ok(None);
-    }
-    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-    // A folder that cannot be made is said by the stores that try again; the floor is then the least there is.
-    let total = disk.make_folder(&folder).and_then(|()| disk.space(&folder)).map_or(0, |space| space.total);
-    // Two runs begin at different nanoseconds.
-    let run = now().as_nanos().cast_unsigned();
-    let (packets, queue) =
-        PacketStore::new(Settings { run, media: keep.media_kept(), floor: keep.floor(total), waits: false });
-    let of_thread = packets.clone();
-    sinks.packets.set(packets).map_err(|_| anyhow::anyhow!("packets are kept already"))?;
-    let thread = Builder::new().name("packets".into()).spawn(move || {
-        of_thread.run(&disk, &folder.join("packets"), &queue);
-    });
-    thread.map(Some).context("start the packet store's thread")
 }
 
 #[cfg(test)]
 mod tests {
+    use sniffer_core::{decode::LinkType, engine::FrameMeta};
+
     use super::*;
-    use crate::store::tests::{at, template};
+    use crate::{
+        packets::Settings,
+        store::tests::{at, template},
+    };
 
     #[test]
     fn a_call_is_written_when_its_state_changes_and_from_time_to_time_and_not_else() {

@@ -14,7 +14,10 @@ mod fresh;
 pub mod index;
 mod kind;
 mod open;
+#[cfg(not(test))]
 mod records;
+#[cfg(test)]
+pub mod records;
 mod retain;
 mod search;
 pub mod value;
