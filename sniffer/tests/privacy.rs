@@ -194,6 +194,34 @@ fn a_daemon_whose_store_cannot_be_used_logs_nobody() {
 }
 
 #[test]
+fn a_daemon_whose_configuration_is_wrong_logs_where_and_quotes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("config.json");
+    // A value of another type, a name of an interface, a field nobody knows, a key of a list, and no JSON at all.
+    for wrong in [
+        r#""keep_calls": "+351215550000""#,
+        r#""ports": ["+351215550000!!!"]"#,
+        r#""+351215550000": 1"#,
+        r#""keep": {"+351215550000": {"+351215550000": 1}}"#,
+        r#""nat_aliases": [["192.0.2.10", "+351215550000"]]"#,
+        r#""keep": {"media_packets": "+351215550000"}"#,
+        r#""timeouts": +351215550000"#,
+    ] {
+        fs::write(&config, format!("{{\n\"socket\": \"/s\",\n{wrong}\n}}")).unwrap();
+        let run = |words: &[&str]| sniffer(words).arg(&config).env("RUST_LOG", "trace").output().unwrap();
+        let output = run(&["run", "--config"]);
+        let log = String::from_utf8(output.stderr).unwrap() + &String::from_utf8(output.stdout).unwrap();
+        assert!(!output.status.success() && log.contains("line 3, column "), "{log}");
+        assert!(!log.contains("351215550000") && !log.contains("192.0.2.10"), "{log}");
+        // Who asks sees what is wrong.
+        let output = run(&["check"]);
+        assert_eq!(output.status.code(), Some(1));
+        let told = String::from_utf8(output.stdout).unwrap();
+        assert!(told.contains(":3:"), "{told}");
+    }
+}
+
+#[test]
 fn writing_a_call_out_names_nobody_whether_it_is_there_or_not() {
     let folder = tempfile::tempdir().unwrap();
     let file = invented(folder.path());

@@ -173,13 +173,13 @@ impl Config {
         Err(ConfigError::of_setting("workers", message, text))
     }
 
-    /// Reads a configuration.
+    /// Reads a configuration for the daemon.
     ///
     /// # Errors
-    /// When the file cannot be read or does not mean anything.
+    /// When the file cannot be read or does not mean anything. The error may be logged: it quotes nothing of the file.
     pub fn read(path: &Path) -> Result<Self> {
         let text = Self::text(path).with_context(|| format!("read {}", path.display()))?;
-        Self::parse(&text).with_context(|| format!("read {}", path.display()))
+        Self::parse(&text).map_err(|error| error.place()).with_context(|| format!("read {}", path.display()))
     }
 
     /// The text of a configuration.
@@ -212,7 +212,7 @@ impl Config {
     }
 }
 
-/// What is wrong with a configuration, and where.
+/// What is wrong with a configuration, and where. It quotes the configuration: for the person who wrote it, not for a log.
 #[derive(Debug, Error)]
 pub struct ConfigError {
     /// The line, from 1; 0 when the place is not known.
@@ -242,6 +242,20 @@ impl ConfigError {
         let message = text.strip_suffix(&format!(" at line {line} column {column}")).unwrap_or(&text);
         Self { line, column, field: visible(&field), message: visible(message) }
     }
+
+    /// Where it is wrong, for a log. Names of fields and values, both of which may be a number or a password at a wrong
+    /// place, are not in it.
+    fn place(&self) -> ConfigPlace {
+        ConfigPlace { line: self.line, column: self.column }
+    }
+}
+
+/// Where a configuration is wrong.
+#[derive(Clone, Copy, Debug, Error)]
+#[error("line {line}, column {column} is wrong; \"sniffer check\" with this file says what")]
+struct ConfigPlace {
+    line: usize,
+    column: usize,
 }
 
 impl fmt::Display for ConfigError {
