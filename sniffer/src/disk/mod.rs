@@ -11,10 +11,13 @@ use std::{
     fmt,
     fs::{self, File, OpenOptions, TryLockError},
     io,
-    os::unix::fs::{FileExt, OpenOptionsExt},
+    os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt},
     path::Path,
     sync::Arc,
 };
+
+/// Bytes of what `st_blocks` counts (stat(2)), whatever the file system has.
+const BLOCK: u64 = 512;
 
 /// How a file is opened; always for reading and writing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +76,8 @@ pub struct Found {
     pub name: String,
     /// Its length in bytes.
     pub bytes: u64,
+    /// Bytes of the disk that it takes: less than its length where it has holes.
+    pub taken: u64,
 }
 
 /// Room on a file system, in bytes.
@@ -158,7 +163,7 @@ impl Disk for RealDisk {
             let metadata = entry.metadata()?;
             // A name that is not UTF-8 is none of ours.
             if let (true, Ok(name)) = (metadata.is_file(), entry.file_name().into_string()) {
-                found.push(Found { name, bytes: metadata.len() });
+                found.push(Found { name, bytes: metadata.len(), taken: metadata.blocks().saturating_mul(BLOCK) });
             }
         }
         found.sort();

@@ -70,6 +70,12 @@ fn length(data: &[u8]) -> u64 {
 }
 
 /// xorshift: the mixture has to be the same for the same seed.
+/// A page of which nothing but zeros was ever written is a hole.
+fn taken(data: &[u8]) -> u64 {
+    const HOLE: [u8; 4096] = [0; 4096];
+    data.chunks(HOLE.len()).filter(|page| !HOLE.starts_with(page)).map(length).sum()
+}
+
 fn random(seed: &mut u64) -> u64 {
     *seed ^= *seed << 13;
     *seed ^= *seed >> 7;
@@ -256,6 +262,7 @@ impl Disk for Simulated {
             .map(|(path, file)| Found {
                 name: path.file_name().unwrap().to_str().unwrap().to_owned(),
                 bytes: length(&state.files[*file].data),
+                taken: taken(&state.files[*file].data),
             })
             .collect())
     }

@@ -147,7 +147,7 @@ impl Store {
         calls.len().map_err(|error| self.failed(error))
     }
 
-    /// Says whether the database's file is larger than what it holds, so that more fits before it grows.
+    /// Says whether the database's file takes more of the disk than what it holds needs, so that more fits before it grows.
     #[must_use]
     pub fn has_room(&self) -> bool {
         self.file_bytes() > file_of(self.bytes())
@@ -234,11 +234,12 @@ impl Store {
         &self.0.folder
     }
 
-    /// Octets of the database's file.
+    /// Octets of the disk that the database's file takes. The file is longer: the database doubles it when it is full, and
+    /// from 4 GiB on adds as much; what was not written of it is a hole.
     #[must_use]
     pub fn file_bytes(&self) -> u64 {
         let found = self.0.disk.list(&self.0.folder).unwrap_or_default();
-        found.iter().find(|file| file.name == self.0.shape.file).map_or(0, |file| file.bytes)
+        found.iter().find(|file| file.name == self.0.shape.file).map_or(0, |file| file.taken)
     }
 
     /// Octets of what is kept, without the room that the database holds for what comes.

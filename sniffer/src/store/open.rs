@@ -90,7 +90,7 @@ impl Store {
         let (index, bytes) = read_index(&database, shape).map_err(failed)?;
         let Some(index) = index else { return Err(StoreError::Format { folder: folder.to_owned() }) };
         let before =
-            disk.list(folder).map_err(io)?.iter().find(|file| file.name == shape.file).map_or(0, |file| file.bytes);
+            disk.list(folder).map_err(io)?.iter().find(|file| file.name == shape.file).map_or(0, |file| file.taken);
         if before > limits::STORE_COMPACT.max(file_of(bytes).saturating_mul(2)) {
             // Much was deleted: the rest moves to the front, and the end of the file is given back. Each step is a
             // transaction of its own, so a power cut ends it and hurts nothing.
@@ -164,8 +164,8 @@ impl Store {
     }
 }
 
-/// About how large the database's file has to be for values of so many octets: they fill two thirds of their pages, and
-/// the index is beside them.
+/// How much of the disk the database's file takes at most for values of so many octets: they fill two thirds of their
+/// pages, and the index is beside them.
 #[must_use]
 pub fn file_of(values: u64) -> u64 {
     values.saturating_mul(limits::STORE_FILE_TENTHS) / 10

@@ -25,25 +25,68 @@ fn seconds(store: &Store) -> Vec<u64> {
     found.calls.iter().map(|call| call.start.as_micros() / 1_000_000 - 1_700_000_000).collect()
 }
 
-#[test]
-fn a_bound_of_bytes_bounds_the_file() {
+/// Fills a store with four times what fits, deletes as the keeper does, and gives how much of the disk its file takes then.
+fn taken_at_most(file: u64, change: impl Fn(u64, &mut Kept)) -> u64 {
     let disk = Simulated::new();
     let store = open(&shared(&disk)).unwrap();
-    let file = 12_000_000;
     let bounds = Bounds { calls: u64::MAX, bytes: file * 10 / limits::STORE_FILE_TENTHS, since: Timestamp::default() };
-    let mut largest = 0;
-    // Four times what fits, deleted as the keeper does: after some seconds of calls.
-    for first in (0..24_000).step_by(1500) {
-        write(&store, first, first + 1500);
+    let (mut first, mut written) = (0, 0);
+    while written < bounds.bytes * 4 {
+        let before = store.bytes();
+        for batch in (first..first + 1500).step_by(500) {
+            let mut calls: Vec<_> = (batch..batch + 500).map(|second| call(second, CallState::Completed)).collect();
+            (batch..).zip(&mut calls).for_each(|(second, call)| change(second, call));
+            store.write(&calls, Some(at(batch))).unwrap();
+        }
+        first += 1500;
+        written += store.bytes() - before;
         let todo = store.unarchived(u64::MAX).unwrap().unwrap();
         store.archived(&todo).unwrap();
         while store.retain(&bounds).unwrap().0 > 0 {}
-        largest = largest.max(store.file_bytes());
     }
-    let count = store.count().unwrap();
-    assert!(largest <= file, "{largest} octets, {count} calls of {} octets", store.bytes());
-    assert!(store.bytes() > bounds.bytes * 9 / 10 && count > 3000, "{count} calls of {} octets", store.bytes());
-    println!("{count} calls, values of {} octets, a file of {largest}", store.bytes());
+    let (values, count) = (store.bytes(), store.count().unwrap());
+    let taken = store.file_bytes();
+    println!("{count} calls, values of {values} octets, {taken} on the disk: {} tenths", taken * 10 / values);
+    assert!(values > bounds.bytes * 9 / 10 && count > 3000, "{count} calls of {values} octets");
+    taken
+}
+
+/// A call without media: its value is small, and its entries are as many.
+fn signalling_only(call: &mut Kept) {
+    (call.summary.caller_to_callee, call.summary.callee_to_caller) = (None, None);
+    let detail = call.detail.as_mut().unwrap();
+    detail.streams.clear();
+    detail.record.streams = 0;
+}
+
+#[test]
+fn a_bound_of_bytes_bounds_the_file() {
+    let file = 12_000_000;
+    let taken = taken_at_most(file, |_, _| {});
+    assert!(taken <= file, "{taken} octets");
+}
+
+#[test]
+fn a_bound_of_bytes_bounds_the_file_of_calls_without_media_too() {
+    let file = 12_000_000;
+    let taken = taken_at_most(file, |_, call| signalling_only(call));
+    assert!(taken <= file, "{taken} octets");
+}
+
+#[test]
+fn a_bound_of_bytes_bounds_the_file_of_calls_whose_numbers_are_as_long_as_the_index_takes() {
+    let file = 12_000_000;
+    let taken = taken_at_most(file, |second, call| {
+        signalling_only(call);
+        let uri = |party: u64| {
+            let seed = (second * 2 + party).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            format!("sip:{seed:020}{:020}{:020}9999@192.0.2.1", seed.rotate_left(20), seed.rotate_left(40))
+        };
+        (call.summary.from, call.summary.to) = (uri(0), uri(1));
+        let record = &mut call.detail.as_mut().unwrap().record;
+        (record.from, record.to) = (call.summary.from.clone(), call.summary.to.clone());
+    });
+    assert!(taken <= file, "{taken} octets");
 }
 
 /// A store of which most was deleted, closed.

@@ -101,6 +101,7 @@ impl Disk for Memory {
                 .map(|(path, file)| Found {
                     name: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
                     bytes: with(file, |bytes| bytes.len()) as u64,
+                    taken: with(file, |bytes| bytes.len()) as u64,
                 })
                 .collect())
         })
