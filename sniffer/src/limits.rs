@@ -81,7 +81,7 @@ pub const STORE_BATCH: usize = 2000;
 /// Bytes of one stored value. A call's details are bounded by its streams and their time lines; more is damage.
 pub const STORE_VALUE: usize = 1024 * 1024;
 /// Tenths of the values' octets that the database's file takes of the disk at most, with the index: tests hold it to that.
-/// Calls with media take 20, those without 23, those whose numbers are as long as the index takes 31.
+/// Calls take 22, with media or without; those whose numbers are as long as the index takes 31.
 pub const STORE_FILE_TENTHS: u64 = 35;
 /// Bytes of the database's file from which on it is made smaller at the start when half of it is empty.
 pub const STORE_COMPACT: u64 = if cfg!(test) { 1 << 20 } else { 1 << 28 };
