@@ -36,6 +36,11 @@ pub fn columns(kind: RecordKind, rows: &[RecordRow]) -> Vec<Column> {
 /// A record with its row's key.
 type Row<'a, T> = (&'a RecordRow, &'a T);
 
+/// Those of one kind.
+fn of_kind<T>(rows: &[RecordRow], one: impl Fn(&OtherRecord) -> Option<&T>) -> Vec<Row<'_, T>> {
+    rows.iter().filter_map(|row| Some((row, one(&row.record)?))).collect()
+}
+
 fn part<T>(row: &Row<'_, T>) -> Option<Timestamp> {
     Some(row.0.id.start())
 }
@@ -45,13 +50,8 @@ fn number(all: &mut Vec<u8>, uri: &str) -> Option<()> {
 }
 
 fn registrations(rows: &[RecordRow]) -> Vec<Column> {
-    let mine: Vec<Row<'_, RegistrationRecord>> = rows
-        .iter()
-        .filter_map(|row| match &row.record {
-            OtherRecord::Registration(one) => Some((row, &**one)),
-            OtherRecord::Subscription(_) | OtherRecord::Exchange(_) | OtherRecord::Stream(_) => None,
-        })
-        .collect();
+    let mine: Vec<Row<'_, RegistrationRecord>> =
+        of_kind(rows, |record| if let OtherRecord::Registration(one) = record { Some(&**one) } else { None });
     let rows = Rows(mine.iter().collect());
     vec![
         rows.time("start", |row| Some(row.1.start)),
@@ -81,13 +81,8 @@ fn registrations(rows: &[RecordRow]) -> Vec<Column> {
 }
 
 fn subscriptions(rows: &[RecordRow]) -> Vec<Column> {
-    let mine: Vec<Row<'_, SubscriptionRecord>> = rows
-        .iter()
-        .filter_map(|row| match &row.record {
-            OtherRecord::Subscription(one) => Some((row, &**one)),
-            OtherRecord::Registration(_) | OtherRecord::Exchange(_) | OtherRecord::Stream(_) => None,
-        })
-        .collect();
+    let mine: Vec<Row<'_, SubscriptionRecord>> =
+        of_kind(rows, |record| if let OtherRecord::Subscription(one) = record { Some(&**one) } else { None });
     let rows = Rows(mine.iter().collect());
     vec![
         rows.time("start", |row| Some(row.1.start)),
@@ -117,13 +112,8 @@ fn subscriptions(rows: &[RecordRow]) -> Vec<Column> {
 }
 
 fn exchanges(rows: &[RecordRow]) -> Vec<Column> {
-    let mine: Vec<Row<'_, ExchangeRecord>> = rows
-        .iter()
-        .filter_map(|row| match &row.record {
-            OtherRecord::Exchange(one) => Some((row, &**one)),
-            OtherRecord::Registration(_) | OtherRecord::Subscription(_) | OtherRecord::Stream(_) => None,
-        })
-        .collect();
+    let mine: Vec<Row<'_, ExchangeRecord>> =
+        of_kind(rows, |record| if let OtherRecord::Exchange(one) = record { Some(&**one) } else { None });
     let rows = Rows(mine.iter().collect());
     vec![
         rows.time("start", |row| Some(row.1.start)),
@@ -158,12 +148,7 @@ fn answers(one: &ExchangeRecord, from: u16, to: u16) -> u64 {
 }
 
 fn streams(rows: &[RecordRow]) -> Vec<Column> {
-    let mine: Vec<(CallKey, &StreamRecord)> = rows
-        .iter()
-        .filter_map(|row| match &row.record {
-            OtherRecord::Stream(one) => Some((row.id, &**one)),
-            OtherRecord::Registration(_) | OtherRecord::Subscription(_) | OtherRecord::Exchange(_) => None,
-        })
-        .collect();
+    let mine = of_kind(rows, |record| if let OtherRecord::Stream(one) = record { Some(&**one) } else { None });
+    let mine: Vec<(CallKey, &StreamRecord)> = mine.into_iter().map(|(row, one)| (row.id, one)).collect();
     stream_columns(&mine)
 }
