@@ -4,8 +4,11 @@
 
 mod call;
 mod correlation;
+mod counters;
+mod event;
 mod exchange;
 mod flows;
+mod frame;
 mod losses;
 mod media;
 mod methods;
@@ -20,11 +23,12 @@ mod subscription;
 mod table;
 mod worker;
 
-use std::collections::BTreeMap;
-
 pub use self::{
     call::Side,
     correlation::Correlation,
+    counters::{EngineCounters, Evicted},
+    event::{EndedCall, Event},
+    frame::{FrameKind, FrameMeta, FrameUse, HeldFrames},
     media::{Collected, Expect, Learnt, Media, MediaCounters, Output, PacketUse},
     methods::{MethodCounters, Methods, ResponseTime, Results},
     owner::Owner,
@@ -34,198 +38,7 @@ pub use self::{
     strays::StrayRtcp,
     worker::{SipFrame, ToMedia, ToOwner, Worker},
 };
-use crate::{
-    decode::LinkType,
-    drops::Dropped,
-    ingress,
-    query::CallSummary,
-    record::{CallRecord, ExchangeRecord, RegistrationRecord, StreamRecord, SubscriptionRecord},
-    sip,
-    time::Timestamp,
-};
-
-/// What a capture knows of a frame besides its bytes.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct FrameMeta {
-    /// When it was captured.
-    pub time: Timestamp,
-    /// The VLAN tag that the network card took out of the frame.
-    pub vlan: Option<u16>,
-}
-
-/// What a frame was, for who keeps packets. A frame that completes several messages says it of the last one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct FrameUse {
-    /// What it carried.
-    pub kind: FrameKind,
-    /// The call it belongs to.
-    pub owner: Option<CallSerial>,
-    /// The registration, subscription or exchange it belongs to.
-    pub other: Option<OtherSerial>,
-    /// The stream it belongs to. With no owner yet it waits for its SDP: [`Event::Adopted`] says later whose it is.
-    pub stream: Option<StreamSerial>,
-    /// The stream's place in its table, which another one takes when it has ended: a small number by which to find what
-    /// belongs to a stream.
-    pub place: u32,
-    /// Where the payload of RTP begins in the frame; for everything else, and for what was put together from several
-    /// frames, the frame's length.
-    pub keep: usize,
-    /// Where RTP itself begins in the frame; none for everything else, and far behind many tunnels.
-    pub rtp_at: Option<u8>,
-    /// It is held, alone or with the other frames of its message: who keeps packets gets it with
-    /// [`Engine::take_held`] and not from here.
-    pub is_held: bool,
-}
-
-impl FrameUse {
-    /// Whose it is, where that is known and it is no stream's.
-    #[must_use]
-    pub fn whose(&self) -> Option<Whose> {
-        self.owner.map(Whose::Call).or(self.other.map(Whose::Other))
-    }
-}
-
-/// Frames that carried one message or packet together, in the order in which they came.
-#[derive(Clone, Debug, PartialEq)]
-pub struct HeldFrames {
-    /// What they carried, and whose it is.
-    pub used: FrameUse,
-    /// The frames that were not given for the same call before.
-    pub frames: Vec<ingress::Held>,
-}
-
-/// What a frame carried.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum FrameKind {
-    /// A SIP message.
-    Sip,
-    /// RTP.
-    Rtp,
-    /// RTCP.
-    Rtcp,
-    /// Fax by T.38.
-    Fax,
-    /// Anything else, and what waits for the rest of its datagram.
-    #[default]
-    Other,
-}
-
-/// Something happened that will not change any more.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Event {
-    /// A call has ended.
-    Call(Box<EndedCall>),
-    /// A stream that waited for its SDP belongs to a call.
-    Adopted {
-        /// The stream.
-        stream: StreamSerial,
-        /// Its call.
-        call: CallSerial,
-    },
-    /// A stream without a call has ended.
-    Stream {
-        /// Its serial.
-        serial: StreamSerial,
-        /// The stream.
-        record: Box<StreamRecord>,
-    },
-    /// A registration has ended.
-    Registration {
-        /// Its serial.
-        serial: OtherSerial,
-        /// The registration.
-        record: Box<RegistrationRecord>,
-    },
-    /// A subscription has ended.
-    Subscription {
-        /// Its serial.
-        serial: OtherSerial,
-        /// The subscription.
-        record: Box<SubscriptionRecord>,
-    },
-    /// Requests outside of all these, when they fell silent or once an hour.
-    Exchange {
-        /// Its serial.
-        serial: OtherSerial,
-        /// The exchange.
-        record: Box<ExchangeRecord>,
-    },
-}
-
-/// A call with its streams.
-#[derive(Clone, Debug, PartialEq)]
-pub struct EndedCall {
-    /// Its name in this process.
-    pub serial: CallSerial,
-    /// The call.
-    pub record: CallRecord,
-    /// Its streams in the order in which they came.
-    pub streams: Vec<StreamRecord>,
-    /// The call as a row of the list.
-    pub summary: CallSummary,
-}
-
-/// What is counted. `received` = `delivered` + `waiting` + the sum of `dropped`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct EngineCounters {
-    /// Frames given to the engine.
-    pub received: u64,
-    /// Frames that reached a call, a registration, a stream or a counter of SIP messages.
-    pub delivered: u64,
-    /// Frames that wait: RTP for the SDP which announces it, fragments and segments for the rest of their datagram.
-    pub waiting: u64,
-    /// Frames that went no further.
-    pub dropped: Dropped,
-    /// SIP messages parsed.
-    pub sip_messages: u64,
-    /// Datagrams that looked like SIP and could not be parsed.
-    pub sip_errors: u64,
-    /// SIP requests by method; only those that came.
-    pub sip_requests: BTreeMap<sip::Method, u64>,
-    /// RTP packets counted into a stream.
-    pub rtp_packets: u64,
-    /// RTCP packets parsed.
-    pub rtcp_packets: u64,
-    /// Packets of fax to or from a place that an SDP announced for it.
-    pub fax_packets: u64,
-    /// Calls begun.
-    pub calls: u64,
-    /// Streams begun: of a call, or without signalling where that is switched on.
-    pub streams: u64,
-    /// Registrations begun.
-    pub registrations: u64,
-    /// Subscriptions begun.
-    pub subscriptions: u64,
-    /// Exchanges begun.
-    pub exchanges: u64,
-    /// What is counted of each SIP method.
-    pub methods: Methods,
-    /// Entries given up early because their table was full.
-    pub evicted: Evicted,
-    /// What was put together from fragments and streams.
-    pub joined: ingress::Joined,
-    /// Packets that the capture says it lost.
-    pub lost_by_capture: u64,
-}
-
-/// Entries given up early because their table was full, by table.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Evicted {
-    /// Calls.
-    pub calls: u64,
-    /// Registrations.
-    pub registrations: u64,
-    /// Subscriptions.
-    pub subscriptions: u64,
-    /// Exchanges, which are reported early.
-    pub exchanges: u64,
-    /// RTP streams that waited for their SDP.
-    pub pending_streams: u64,
-    /// Directions of TCP connections that may have carried SIP: a message that had begun is lost with each.
-    pub tcp_flows: u64,
-    /// Directions of SCTP associations.
-    pub sctp_flows: u64,
-}
+use crate::{decode::LinkType, time::Timestamp};
 
 /// The engine. See the module's text.
 #[derive(Debug)]
@@ -408,34 +221,6 @@ impl Engine {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.now
-    }
-}
-
-impl EngineCounters {
-    fn add_signalling(&mut self, counters: &SignallingCounters) {
-        self.sip_messages += counters.messages;
-        self.calls += counters.calls;
-        self.registrations += counters.registrations;
-        self.evicted.calls += counters.evicted_calls;
-        self.evicted.registrations += counters.evicted_registrations;
-        self.evicted.subscriptions += counters.evicted_subscriptions;
-        self.evicted.exchanges += counters.evicted_exchanges;
-        self.subscriptions += counters.subscriptions;
-        self.exchanges += counters.exchanges;
-        self.methods = counters.methods.clone();
-        for (&method, &count) in sip::Method::ALL.iter().zip(&counters.requests) {
-            if count > 0 {
-                *self.sip_requests.entry(method).or_default() += count;
-            }
-        }
-    }
-
-    fn add_media(&mut self, counters: MediaCounters) {
-        self.rtp_packets += counters.rtp_packets;
-        self.rtcp_packets += counters.rtcp_packets;
-        self.fax_packets += counters.fax_packets;
-        self.streams += counters.streams;
-        self.evicted.pending_streams += counters.evicted_pending;
     }
 }
 

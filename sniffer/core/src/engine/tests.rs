@@ -11,7 +11,7 @@ use super::*;
 use crate::{
     drops::Reason,
     limits,
-    record::{CallState, Direction, RegistrationState, Timeout},
+    record::{CallState, Direction, RegistrationState, StreamRecord, Timeout},
 };
 
 /// A scene of two phones: messages and packets in raw IP frames, one every `step`.

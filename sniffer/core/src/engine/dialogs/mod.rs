@@ -9,7 +9,7 @@ mod registrations;
 mod sessions;
 
 use super::*;
-use crate::record::{CallRecord, ExchangeRecord, RegistrationRecord, SubscriptionRecord};
+use crate::record::{CallRecord, ExchangeRecord, RegistrationRecord, StreamRecord, SubscriptionRecord};
 
 /// Messages between hosts of 192.0.2.0/24, one every 10 ms.
 struct Scene {

@@ -1,12 +1,12 @@
 //! What media knows of a call: the places where its media is expected, what payload types mean there, and its streams.
 
-use std::{
-    net::{IpAddr, Ipv4Addr},
-    sync::Arc,
-};
+mod coding;
+
+use std::net::{IpAddr, Ipv4Addr};
 
 use foldhash::quality::FixedState;
 
+use self::coding::{Codings, Lately, added, heap_bytes};
 use crate::{
     codec,
     decode::Endpoint,
@@ -17,7 +17,7 @@ use crate::{
     record::{Direction, Encryption},
     rtcp::session::Session,
     rtp::stream::Timing,
-    sdp::{Codec, CodecName, Kind, Media as Announcement},
+    sdp::{Kind, Media as Announcement},
     slab::{Id, Places},
     time::Timestamp,
 };
@@ -45,20 +45,6 @@ pub(super) struct Expectation {
     /// It is announced for fax.
     pub(super) fax: bool,
 }
-
-/// What timing and records need of a codec.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Coding {
-    payload_type: u8,
-    /// What the m= line that names it is for.
-    kind: Kind,
-    clock_rate: u32,
-    name: CodecName,
-}
-
-/// The payload types of one description that do not mean what RFC 3551 says anyway. Calls share them: phones of a kind
-/// announce the same.
-type Codings = Arc<[Coding]>;
 
 /// Why media at a place is expected for a call, as long as it is.
 #[derive(Clone, Copy, Debug)]
@@ -109,9 +95,7 @@ pub(super) struct Calls {
     /// The place of the call that has an endpoint.
     expected: Index,
     hasher: FixedState,
-    /// Payload types as they were announced lately, which the next call shares.
-    lately: Vec<Codings>,
-    oldest: usize,
+    lately: Lately,
 }
 
 impl Calls {
@@ -120,8 +104,7 @@ impl Calls {
             calls: Places::default(),
             expected: Index::default(),
             hasher: FixedState::with_seed(seed),
-            lately: Vec::new(),
-            oldest: 0,
+            lately: Lately::default(),
         }
     }
 
@@ -176,7 +159,7 @@ impl Calls {
         let mut codings = before.as_ref().and_then(|one| one.codings.clone());
         let wanted = added(codings.as_deref().unwrap_or_default(), &media.codecs, media.kind);
         if heap_bytes(&wanted).saturating_add(others) <= limits::CALL_CODING_BYTES {
-            codings = share(&mut self.lately, &mut self.oldest, wanted);
+            codings = self.lately.share(wanted);
         } else {
             known.refused = known.refused.saturating_add(1);
         }
@@ -365,48 +348,6 @@ impl CallMedia {
         let mut codings = receiver.chain(&self.announced).filter_map(|one| one.codings.as_deref()).flatten();
         codings.find(|coding| coding.payload_type == payload_type).map(|coding| coding.kind)
     }
-}
-
-/// What codings take, when nobody shares them.
-fn heap_bytes(codings: &[Coding]) -> usize {
-    codings
-        .iter()
-        .fold(0, |sum, coding| sum.saturating_add(size_of::<Coding>()).saturating_add(coding.name.as_str().len()))
-}
-
-/// Codings with those that another description names.
-fn added(codings: &[Coding], codecs: &[Codec], kind: Kind) -> Vec<Coding> {
-    let mut all = codings.to_vec();
-    for Codec { payload_type, name, clock_rate, .. } in codecs {
-        let coding = || Coding { payload_type: *payload_type, kind, clock_rate: *clock_rate, name: name.clone() };
-        let is_usual = kind == Kind::Audio || codec::media(name.as_str()) == codec::Media::Video;
-        let has_room = all.len() < limits::SDP_CODECS;
-        match all.iter_mut().find(|old| old.payload_type == *payload_type) {
-            Some(old) => *old = coding(),
-            None if is_usual && codec::static_type(*payload_type) == Some((name.as_str(), *clock_rate)) => {}
-            None if has_room => all.push(coding()),
-            None => {}
-        }
-    }
-    all
-}
-
-/// The same codings as those of an earlier call where there are such.
-fn share(lately: &mut Vec<Codings>, oldest: &mut usize, codings: Vec<Coding>) -> Option<Codings> {
-    if codings.is_empty() {
-        return None;
-    }
-    if let Some(known) = lately.iter().find(|known| ***known == *codings) {
-        return Some(Arc::clone(known));
-    }
-    let codings: Codings = codings.into();
-    if lately.len() < limits::SHARED_CODINGS {
-        lately.push(Arc::clone(&codings));
-    } else if let Some(place) = lately.get_mut(*oldest) {
-        *place = Arc::clone(&codings);
-        *oldest = oldest.wrapping_add(1).checked_rem(limits::SHARED_CODINGS).unwrap_or(0);
-    }
-    Some(codings)
 }
 
 #[cfg(test)]

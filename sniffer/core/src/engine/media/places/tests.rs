@@ -1,4 +1,7 @@
+use std::sync::Arc;
+
 use super::*;
+use crate::sdp::Codec;
 
 fn endpoint(port: u16) -> Endpoint {
     Endpoint { address: [192, 0, 2, 1].into(), port }
@@ -27,7 +30,7 @@ fn calls_that_name_the_same_codecs_share_them_and_others_do_not() {
     calls.announce(serials[0], &announcement(4000, &list));
     calls.announce(serials[1], &announcement(4002, &list));
     calls.announce(serials[2], &announcement(4004, &[(101, "telephone-event", 48_000)]));
-    assert_eq!((calls.lately.len(), Arc::strong_count(&calls.lately[0])), (2, 3));
+    assert_eq!((calls.lately.codings.len(), Arc::strong_count(&calls.lately.codings[0])), (2, 3));
     // What one of them says later is its own.
     calls.announce(serials[1], &announcement(4002, &[(96, "opus", 48_000)]));
     let named = |serial: CallSerial, number| calls.get(serial).unwrap().codec(number, endpoint(1)).map(|one| one.1);
@@ -37,7 +40,7 @@ fn calls_that_name_the_same_codecs_share_them_and_others_do_not() {
     for number in 0..200_u8 {
         calls.announce(serials[0], &announcement(5000 + u16::from(number), &[(number, "opus", 16_000)]));
     }
-    assert_eq!(calls.lately.len(), limits::SHARED_CODINGS);
+    assert_eq!(calls.lately.codings.len(), limits::SHARED_CODINGS);
 }
 
 #[test]
