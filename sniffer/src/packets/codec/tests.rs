@@ -208,25 +208,51 @@ fn what_is_cut_or_changed_gives_fewer_packets_or_others_and_never_a_panic() {
     }
 }
 
-/// A steady stream has a way of its own, and the records are those of the other.
+/// A steady stream has a way of its own, and the records are those of the other: also behind one VLAN tag (IEEE 802.1Q)
+/// and behind two (802.1ad), of which one packet has another priority.
 #[test]
 fn the_short_way_of_a_steady_stream_makes_the_same_records() {
-    let packets = steady(|n, rtp| {
-        (rtp.checksum, rtp.identification) = (n / 3 * 77, if n % 5 == 0 { n * n } else { n });
-        rtp.time += if n % 7 == 0 { 1 } else { 0 };
-        rtp.number = rtp.number.wrapping_add(n / 33);
-        rtp.marker = n == 70;
-    });
-    let (mut short, mut long) = ((Run::default(), Vec::new()), (Run::default(), Vec::new()));
-    let mut steady = 0;
-    for (time, link, original, bytes, shape) in &packets {
-        let packet = Packet { time: Timestamp::from_nanos(*time), link: *link, original: *original, bytes };
-        long.0.pack_any(&mut long.1, &packet, shape);
-        match short.0.pack_steady(&mut short.1, &packet, shape) {
-            Some(()) => steady += 1,
-            None => short.0.pack_any(&mut short.1, &packet, shape),
+    let tags: [&[u8]; 3] = [&[], &[0x81, 0, 0x60, 7], &[0x88, 0xa8, 0x20, 9, 0x81, 0, 0x60, 7]];
+    for (tags, expected) in tags.into_iter().zip([94, 92, 92]) {
+        let mut packets = steady(|n, rtp| {
+            (rtp.checksum, rtp.identification) = (n / 3 * 77, if n % 5 == 0 { n * n } else { n });
+            rtp.time += if n % 7 == 0 { 1 } else { 0 };
+            rtp.number = rtp.number.wrapping_add(n / 33);
+            rtp.marker = n == 70;
+        });
+        for (n, (_, _, _, bytes, shape)) in packets.iter_mut().enumerate() {
+            bytes.splice(12..12, tags.iter().copied());
+            if n == 50 && !tags.is_empty() {
+                bytes[12 + tags.len() - 2] ^= 0x80;
+            }
+            let rtp = u8::try_from(42 + tags.len()).unwrap();
+            *shape = Shape { head: 54 + tags.len(), rtp: Some(rtp), ..HEADERS };
         }
-        assert_eq!(short.1, long.1);
+        let (mut short, mut long) = ((Run::default(), Vec::new()), (Run::default(), Vec::new()));
+        let mut steady = 0;
+        for (time, link, original, bytes, shape) in &packets {
+            let packet = Packet { time: Timestamp::from_nanos(*time), link: *link, original: *original, bytes };
+            long.0.pack_any(&mut long.1, &packet, shape);
+            match short.0.pack_steady(&mut short.1, &packet, shape) {
+                Some(()) => steady += 1,
+                None => short.0.pack_any(&mut short.1, &packet, shape),
+            }
+            assert_eq!(short.1, long.1);
+        }
+        // All but the first two, three that skip a number, one that begins talk, and two between which the tag differs.
+        assert_eq!(steady, expected, "{tags:x?}");
+        there_and_back(&packets);
     }
-    assert_eq!(steady, 94, "but the first two, three that skip a number or begin talk, and where numbers skip");
+}
+
+/// The checksum of IP is told only where it does not follow from the packet before.
+#[test]
+fn a_steady_packet_whose_ip_checksum_is_wrong_is_kept_as_it_is() {
+    let mut packets = steady(|_, _| {});
+    for n in [40, 41, 60] {
+        packets[n].3[24] ^= 0x55;
+    }
+    let lengths = there_and_back(&packets);
+    let dear: Vec<usize> = (2..100).filter(|n| lengths[*n] > 3).collect();
+    assert_eq!(dear, [40, 42, 60, 61], "{lengths:?}");
 }

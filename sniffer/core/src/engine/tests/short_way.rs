@@ -26,16 +26,26 @@ fn sip(start: &str, cseq: &str, host: u8) -> Vec<u8> {
     ip(host, (5060, 5060), text.as_bytes(), 1)
 }
 
-/// Everything that an engine says of these IP packets, which come as they are or in Ethernet.
-fn outcome(packets: &[(i64, Vec<u8>)], in_ethernet: bool) -> (Vec<Option<FrameUse>>, Vec<String>, EngineCounters) {
+/// How packets come: behind tags in Ethernet, with or without one that the card took out, or as they are.
+#[derive(Clone, Copy)]
+struct Way {
+    /// Tags and the type behind them.
+    ethernet: Option<&'static [u8]>,
+    vlan: Option<u16>,
+}
+
+/// Everything that an engine says of these IP packets.
+fn outcome(packets: &[(i64, Vec<u8>)], way: Way) -> (Vec<Option<FrameUse>>, Vec<String>, EngineCounters) {
     let mut engine = Engine::new(Settings { rtp_without_sip: true, ..Settings::default() });
     let (mut uses, mut said) = (Vec::new(), Vec::new());
     for (millis, packet) in packets {
-        let meta = FrameMeta { time: Timestamp::from_nanos(millis * 1_000_000), vlan: None };
-        let used = if in_ethernet {
-            let frame = [&[2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0], packet.as_slice()].concat();
+        let meta = FrameMeta { time: Timestamp::from_nanos(millis * 1_000_000), vlan: way.vlan };
+        let used = if let Some(types) = way.ethernet {
+            let frame = [&[2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2], types, packet.as_slice()].concat();
+            let begin = 12 + types.len();
             let used = engine.frame(LinkType::Ethernet, meta, &frame);
-            FrameUse { keep: used.keep - 14, rtp_at: used.rtp_at.map(|at| at - 14), ..used }
+            let rtp_at = used.rtp_at.map(|at| at - u8::try_from(begin).unwrap());
+            FrameUse { keep: used.keep - begin, rtp_at, ..used }
         } else {
             engine.frame(LinkType::RawIp, meta, packet)
         };
@@ -87,11 +97,24 @@ fn packets_in_ethernet_become_what_they_become_without() {
         };
         packets.push((millis, ip(way, ports, &rtp, number)));
     }
-    let (with, without) = (outcome(&packets, true), outcome(&packets, false));
-    for (number, (one, other)) in with.0.iter().zip(&without.0).enumerate() {
-        assert_eq!(one, other, "packet {number}");
+    // No tag, one (IEEE 802.1Q), one behind that which the card took out, two (802.1ad), a priority without a VLAN; and
+    // the VLAN that each is in.
+    let ways: [(&'static [u8], Option<u16>, Option<u16>); 5] = [
+        (&[8, 0], None, None),
+        (&[0x81, 0, 0x60, 7, 8, 0], None, Some(7)),
+        (&[0x81, 0, 0x60, 7, 8, 0], Some(9), Some(9)),
+        (&[0x88, 0xa8, 0x20, 9, 0x81, 0, 0x60, 7, 8, 0], None, Some(9)),
+        (&[0x81, 0, 0x60, 0, 8, 0], None, None),
+    ];
+    for (types, taken_out, vlan) in ways {
+        let with = outcome(&packets, Way { ethernet: Some(types), vlan: taken_out });
+        let without = outcome(&packets, Way { ethernet: None, vlan });
+        for (number, (one, other)) in with.0.iter().zip(&without.0).enumerate() {
+            assert_eq!(one, other, "packet {number} behind {types:x?}");
+        }
+        assert_eq!(with.1, without.1, "{types:x?}");
+        assert_eq!(with.2, without.2, "{types:x?}");
+        assert!(with.2.rtp_packets > 2000 && with.2.rtcp_packets + with.2.dropped.total() > 50, "{:?}", with.2);
+        assert!(vlan.is_none_or(|vlan| with.1.iter().any(|said| said.contains(&format!("vlan: Some({vlan})")))));
     }
-    assert_eq!(with.1, without.1);
-    assert_eq!(with.2, without.2);
-    assert!(with.2.rtp_packets > 2000 && with.2.rtcp_packets + with.2.dropped.total() > 50, "{:?}", with.2);
 }
