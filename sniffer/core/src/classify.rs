@@ -21,8 +21,9 @@ pub enum Class {
     Udptl,
 }
 
-/// Ports on which a datagram that is not SIP is an error and not another protocol.
-const SIP_PORTS: [u16; 3] = [5060, 5061, 5080];
+/// Ports on which what is not SIP is an error and not another protocol, and on which a connection that was not seen to
+/// begin is worth a search for a start line.
+pub const SIP_PORTS: [u16; 4] = [5060, 5061, 5080, 5090];
 /// IAX2 (RFC 5456): its full frames begin like RTP.
 const IAX2_PORT: u16 = 4569;
 /// MGCP, Megaco, H.225 RAS.

@@ -329,7 +329,13 @@ fn rtp_over_tcp_is_told_apart() {
     assert!(scene.packet(&to(0, SYN, b"")).is_err());
     let two = [packet(1), packet(2)].concat();
     assert_eq!(scene.packet(&to(1, DATA, &two)), Err(Reason::RtpOverTcp));
-    assert_eq!(scene.packet(&to(1 + length(&two), DATA, &packet(3)[..100])), Err(Reason::RtpOverTcp));
+    let cut = [&packet(3)[..], &packet(4)[..100]].concat();
+    assert_eq!(scene.packet(&to(1 + length(&two), DATA, &cut)), Err(Reason::RtpOverTcp));
+    // Bytes of anything, of which a fourth begins so; and a second packet of another source.
+    assert_eq!(scene.packet(&to(3000, DATA, &packet(3)[..100])), Err(Reason::Tcp));
+    let mut other = [packet(5), packet(6)].concat();
+    other[174 + 10] = 1;
+    assert_eq!(scene.packet(&to(4000, DATA, &other)), Err(Reason::Tcp));
     for bytes in [&[0, 172, 0x40, 0, 0, 1, 0, 0, 0, 1][..], &[0, 4, 0x80, 0, 0, 1], &[0x16, 3, 1, 0, 4, 1]] {
         assert_eq!(scene.packet(&to(5000, DATA, bytes)), Err(Reason::Tcp), "{bytes:?}");
     }
