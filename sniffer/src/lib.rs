@@ -9,6 +9,7 @@ pub mod disk;
 pub mod file;
 pub mod limits;
 pub mod live;
+mod lock;
 pub mod packets;
 pub mod read;
 pub mod retention;

@@ -5,7 +5,7 @@ use std::{
     io,
     path::Path,
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        Arc, Mutex, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
         mpsc::{Receiver, RecvTimeoutError, SendError, SyncSender, TrySendError, sync_channel},
     },
@@ -13,7 +13,7 @@ use std::{
 };
 
 use super::{Gatherer, Kind, MediaKept, Owner, Segments, seal::Sealed};
-use crate::{disk::Disk, limits};
+use crate::{disk::Disk, limits, lock::lock};
 
 /// How packets are kept.
 #[derive(Clone, Copy, Debug)]
@@ -67,10 +67,6 @@ pub(super) struct Shared {
     incomplete: Mutex<BTreeSet<u64>>,
     is_stopped: AtomicBool,
     packets: AtomicU64,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Shared {

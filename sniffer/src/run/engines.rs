@@ -8,7 +8,7 @@ mod look;
 
 use std::{
     collections::VecDeque,
-    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Condvar, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -19,7 +19,7 @@ use sniffer_core::{
 };
 
 pub use self::look::Page;
-use crate::limits;
+use crate::{limits, lock::lock};
 
 /// See the module's text.
 #[derive(Debug)]
@@ -106,11 +106,6 @@ impl Turn<'_> {
             Self::Many(worker) => worker.take_held(),
         }
     }
-}
-
-/// A lock. A thread that panicked leaves counters behind that are still counters.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Engines {
@@ -213,10 +208,14 @@ impl Engines {
         owner.advance(now);
         while let Some(command) = owner.next_command() {
             let told = many.desks.iter().filter(|desk| desk.post(&command)).count();
-            if told < many.desks.len()
-                && let ToMedia::Expect(expect) = command
-            {
-                owner.lost_of(expect.call, 1);
+            if told == many.desks.len() {
+                continue;
+            }
+            // A worker that does not hear of it takes media of the call for that of nobody.
+            match command {
+                ToMedia::Expect(expect) => owner.lost_of(expect.call, 1),
+                ToMedia::Learn(learnt) => owner.lost_of(learnt.call, 1),
+                ToMedia::Collect(_) | ToMedia::Rtcp { .. } => {}
             }
         }
         std::iter::from_fn(|| owner.next_event()).collect()

@@ -4,7 +4,7 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     path::Path,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
     thread::{Builder, JoinHandle},
     time::Instant,
 };
@@ -20,6 +20,7 @@ use super::{Config, Shared, calls::make_room, now};
 use crate::{
     disk::{Disk, RealDisk},
     limits,
+    lock::lock,
     store::{KeptRecord, Store, StoreError},
 };
 
@@ -34,10 +35,6 @@ pub struct Records {
 struct Queue {
     records: VecDeque<KeptRecord>,
     bytes: usize,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// About how much memory a record takes.

@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::{
-        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        Arc, Condvar, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -27,6 +27,7 @@ use super::{
 use crate::{
     capture::{Upstream, softnet_dropped},
     limits,
+    lock::lock,
     store::{Found, PacketsOf, Rows, Store},
 };
 
@@ -45,11 +46,6 @@ pub struct Shared {
     signalling: Mutex<Tap>,
     stopping: Mutex<bool>,
     stopped: Condvar,
-}
-
-/// A lock. A thread that panicked leaves counters behind that are still counters.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Shared {

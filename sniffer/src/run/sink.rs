@@ -6,7 +6,7 @@ mod tap;
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError,
+        Arc, Condvar, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
         mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
     },
@@ -23,6 +23,7 @@ pub use self::tap::{Tap, spawn_packets};
 use super::records::Records;
 use crate::{
     limits,
+    lock::lock,
     packets::{Gatherer, PacketStore},
     store::{Detail, Kept, KeptRecord, PacketsOf, Store},
 };
@@ -50,10 +51,6 @@ pub struct Sinks {
     /// The way of records of all else.
     pub records: Records,
     is_closed: (Mutex<bool>, Condvar),
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Sinks {

@@ -1,7 +1,11 @@
 //! What waits for the owner of signalling is bounded, in pieces and in bytes; what finds no room is counted and marks the
 //! calls of that time.
 
-use sniffer_core::{drops::Reason, engine::EndedCall};
+use sniffer_core::{
+    decode::Endpoint,
+    drops::Reason,
+    engine::{EndedCall, Learnt, Output, Side},
+};
 
 use super::{
     tests::{at, frame},
@@ -93,4 +97,31 @@ fn more_messages_than_the_inbox_holds_mark_the_calls_of_that_time_and_no_others(
 #[test]
 fn more_bytes_than_the_inbox_holds_mark_the_calls_of_that_time_and_no_others() {
     flood(1000, 60_000);
+}
+
+#[test]
+fn a_place_of_media_that_a_worker_was_not_told_of_marks_its_call_and_no_other() {
+    let engines = Engines::new(Settings::default(), 2);
+    let mut ended = Vec::new();
+    for (millis, name) in [(0, "one"), (100, "other")] {
+        call(&engines, millis, name);
+        settle(&engines, millis + 50, &mut ended);
+    }
+    let Kind::Many(many) = &engines.kind else { panic!("several workers") };
+    let (mut serials, full) = (engines.states(), limits::WORKER_MAIL);
+    serials.sort_unstable_by_key(|(serial, _)| *serial);
+    let endpoint = Endpoint { address: [192, 0, 2, 1].into(), port: 4000 };
+    let learnt = Learnt { call: serials[0].0, side: Side::Caller, endpoint };
+    lock(&many.desks[1].mail).extend(std::iter::repeat_n(ToMedia::Learn(learnt), full));
+    lock(&many.inbox).push(Mail::Output(ToOwner::Media(Output::Learnt(learnt))));
+    engines.pump(at(300), Duration::ZERO, &mut |_, _| {});
+    assert_eq!(lock(&many.desks[1].mail).len(), full, "there was no room");
+    for (millis, name) in [(1000, "one"), (1100, "other")] {
+        bye(&engines, millis, name);
+    }
+    settle(&engines, 200_000, &mut ended);
+    settle(&engines, 300_000, &mut ended);
+    let mut marks: Vec<_> = ended.iter().map(|call| (call.record.call_id.as_str(), call.record.lost_here)).collect();
+    marks.sort_unstable();
+    assert_eq!(marks, [("one", true), ("other", false)]);
 }

@@ -9,8 +9,8 @@ use sniffer_core::{
     record::{CallState, OtherRecord, RegistrationRecord, StreamRecord},
 };
 
-use super::{Engines, Kind, lock};
-use crate::limits;
+use super::{Engines, Kind};
+use crate::{limits, lock::lock};
 
 /// What is counted, and how much is at work.
 #[derive(Clone, Debug, Default)]
