@@ -8,6 +8,9 @@ pub const FILE_FRAME: usize = 256 * 1024;
 pub const FILE_BUFFER: usize = 1024 * 1024;
 /// Longest block of a pcapng file: a frame with its options, or a section's comments.
 pub const FILE_BLOCK: usize = 1024 * 1024;
+/// How far ahead of the packet before a time in a file may be without being doubted. Calls are given up after ten minutes of
+/// silence and more, registrations after an hour; and a day's quiet hours cost the copy of one packet each.
+pub const TIME_LEAP: Duration = Duration::from_secs(3600);
 /// Interfaces in one section of a pcapng file.
 pub const FILE_INTERFACES: usize = 4096;
 

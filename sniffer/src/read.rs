@@ -3,6 +3,7 @@
 mod keep;
 mod progress;
 mod table;
+mod times;
 mod write_call;
 
 use std::{
@@ -16,16 +17,18 @@ use clap::Args;
 use serde::Serialize;
 use sniffer_core::{
     engine::{EndedCall, Engine, Event, FrameMeta, Settings},
-    record::{CallRecord, OtherRecord, Record, StreamRecord},
+    record::{CallRecord, OtherRecord, Record, StreamRecord, SummaryRecord},
+    time::Timestamp,
 };
 
 pub(crate) use self::table::Table;
 use self::{
     keep::{Keeping, Media},
     progress::Progress,
+    times::Times,
 };
 use crate::{
-    file::{CaptureFile, FileError},
+    file::{CaptureFile, FileError, Packet},
     store::Encoded,
 };
 
@@ -101,31 +104,59 @@ fn read_files<E: Write>(
     keeping: &mut Option<Keeping>,
 ) -> Result<ExitCode> {
     let mut code = ExitCode::SUCCESS;
+    let mut times = Times::default();
     for path in files {
-        if let Some(damage) = read_file(path, engine, printer, progress, keeping)? {
+        let mut target = Target { engine, printer, progress, keeping };
+        if let Some(damage) = read_file(path, &mut times, &mut target)? {
             progress.clear();
             tracing::warn!("{}: {damage}; what came before is counted", path.display());
             code = ExitCode::from(2);
         }
     }
+    let mut target = Target { engine, printer, progress, keeping };
+    times.finish(&mut |packet, time| target.take(packet, time))?;
     progress.clear();
     engine.finish();
     if let Some(keeping) = keeping {
         keeping.held(&engine.take_held());
     }
     printer.events(engine, keeping)?;
-    printer.record(Record::Summary(engine.summary()))?;
+    let summary = SummaryRecord { times_contradicted: times.contradicted(), ..engine.summary() };
+    printer.record(Record::Summary(summary))?;
     printer.flush()?;
     Ok(code)
 }
 
+/// Where packets of files go.
+struct Target<'a, W: Write, E: Write> {
+    engine: &'a mut Engine,
+    printer: &'a mut Printer<W>,
+    progress: &'a mut Progress<E>,
+    keeping: &'a mut Option<Keeping>,
+}
+
+impl<W: Write, E: Write> Target<'_, W, E> {
+    #[inline]
+    fn take(&mut self, packet: Packet<'_>, time: Timestamp) -> Result<()> {
+        let meta = FrameMeta { time, vlan: None };
+        let used = self.engine.frame(packet.link, meta, packet.frame);
+        if let Some(keeping) = self.keeping {
+            keeping.frame(packet.link, meta, packet.frame, used);
+            if self.engine.has_held() {
+                keeping.held(&self.engine.take_held());
+            }
+        }
+        self.progress.packet(packet.frame.len());
+        self.printer.events(self.engine, self.keeping)?;
+        Ok(())
+    }
+}
+
 /// Gives a file to the engine. What is returned is the damage that ended it early.
-fn read_file<E: Write>(
+fn read_file<W: Write, E: Write>(
     path: &Path,
-    engine: &mut Engine,
-    printer: &mut Printer<impl Write>,
-    progress: &mut Progress<E>,
-    keeping: &mut Option<Keeping>,
+    times: &mut Times,
+    target: &mut Target<'_, W, E>,
 ) -> Result<Option<FileError>> {
     let mut file = match open(path)? {
         Ok(file) => file,
@@ -133,18 +164,7 @@ fn read_file<E: Write>(
     };
     loop {
         match file.next_packet() {
-            Ok(Some(packet)) => {
-                let meta = FrameMeta { time: packet.time, vlan: None };
-                let used = engine.frame(packet.link, meta, packet.frame);
-                if let Some(keeping) = keeping {
-                    keeping.frame(packet.link, meta, packet.frame, used);
-                    if engine.has_held() {
-                        keeping.held(&engine.take_held());
-                    }
-                }
-                progress.packet(packet.frame.len());
-                printer.events(engine, keeping)?;
-            }
+            Ok(Some(packet)) => times.packet(packet, &mut |packet, time| target.take(packet, time))?,
             Ok(None) => return Ok(None),
             Err(FileError::Io(error)) => return Err(error).with_context(|| format!("read {}", path.display())),
             Err(damage) => return Ok(Some(damage)),

@@ -309,6 +309,35 @@ fn times_that_run_backwards_or_jump_end_no_program_and_lose_no_packet() {
 }
 
 #[test]
+fn one_time_far_ahead_ends_no_call_and_is_counted() {
+    let (folder, file, pcap) = calls();
+    let ends = || {
+        let output = bounded(MEMORY, &["read", "--json", file.to_str().unwrap()]);
+        let text = String::from_utf8(output.stdout).unwrap();
+        let records: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let calls = records.iter().filter(|record| record["type"] == "call");
+        let mut calls: Vec<_> =
+            calls.map(|call| format!("{} {} {}", call["call_id"], call["state"], call["end"])).collect();
+        calls.sort();
+        (calls, records.last().unwrap()["times_contradicted"].as_u64())
+    };
+    let (calls, none) = ends();
+    assert!(calls.len() > 1 && none == Some(0), "{calls:?}");
+    // In the middle of the file, a packet of 2093.
+    let (mut at, mut records) = (24, Vec::new());
+    while at < pcap.len() {
+        records.push(at);
+        at += 16 + usize::try_from(u32::from_le_bytes(pcap[at + 8..at + 12].try_into().unwrap())).unwrap();
+    }
+    let mut odd = pcap.clone();
+    let middle = records[records.len() / 2];
+    odd[middle..middle + 4].copy_from_slice(&3_881_000_000_u32.to_le_bytes());
+    fs::write(&file, &odd).unwrap();
+    assert_eq!(ends(), (calls, Some(1)));
+    drop(folder);
+}
+
+#[test]
 fn configurations_changed_at_random_are_in_order_or_named_in_one_line_that_a_terminal_may_show() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("config.json");

@@ -229,4 +229,7 @@ pub struct SummaryRecord {
     /// What was put together, by kind: IP packets from fragments, SIP messages from TCP and SCTP, holes given up in TCP.
     #[serde(default)]
     pub joined: BTreeMap<String, u64>,
+    /// Packets of a file whose time was far ahead of those before and behind them, and was not believed.
+    #[serde(default)]
+    pub times_contradicted: u64,
 }

@@ -13,9 +13,13 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use sniffer_core::engine::{CallSerial, Engine, Event, FrameMeta, FrameUse, Settings, StreamSerial, Whose};
+use sniffer_core::{
+    engine::{CallSerial, Engine, Event, FrameMeta, FrameUse, Settings, StreamSerial, Whose},
+    time::Timestamp,
+};
 
 use self::capture::Capture;
+use super::times::Times;
 use crate::file::{FileError, Packet};
 
 /// Writes the packets of all that has this Call-ID and says how many they are. A file that is cut or damaged counts up
@@ -89,14 +93,18 @@ fn each_frame(
         ..Settings::default()
     });
     let (mut number, mut code) = (0_u64, ExitCode::SUCCESS);
+    let mut times = Times::default();
+    let mut each = |engine: &mut Engine, packet: Packet<'_>, time: Timestamp| {
+        let used = engine.frame(packet.link, FrameMeta { time, vlan: None }, packet.frame);
+        number = number.saturating_add(1);
+        take(engine, number, Some(&packet), used)
+    };
     for path in files {
         let damage = match super::open(path)? {
             Ok(mut file) => loop {
                 match file.next_packet() {
                     Ok(Some(packet)) => {
-                        let used = engine.frame(packet.link, FrameMeta { time: packet.time, vlan: None }, packet.frame);
-                        number = number.saturating_add(1);
-                        take(&mut engine, number, Some(&packet), used)?;
+                        times.packet(packet, &mut |packet, time| each(&mut engine, packet, time))?;
                     }
                     Ok(None) => break None,
                     Err(FileError::Io(error)) => return Err(error).with_context(|| format!("read {}", path.display())),
@@ -112,6 +120,7 @@ fn each_frame(
             code = ExitCode::from(2);
         }
     }
+    times.finish(&mut |packet, time| each(&mut engine, packet, time))?;
     engine.finish();
     take(&mut engine, 0, None, FrameUse::default())?;
     Ok(code)

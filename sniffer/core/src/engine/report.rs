@@ -175,6 +175,8 @@ impl EngineCounters {
             dropped: self.dropped.by_stage(),
             evicted: self.evicted.by_table(),
             joined: self.joined.by_kind(),
+            // An engine believes the times it is given.
+            times_contradicted: 0,
         }
     }
 }
