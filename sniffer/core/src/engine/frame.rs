@@ -21,7 +21,8 @@ pub struct FrameUse {
     pub owner: Option<CallSerial>,
     /// The registration, subscription or exchange it belongs to.
     pub other: Option<OtherSerial>,
-    /// The stream it belongs to. With no owner yet it waits for its SDP: [`Event::Adopted`] says later whose it is.
+    /// The stream it belongs to. With no owner yet it waits for its SDP: [`Event::Adopted`](super::Event::Adopted) says
+    /// later whose it is.
     pub stream: Option<StreamSerial>,
     /// The stream's place in its table, which another one takes when it has ended: a small number by which to find what
     /// belongs to a stream.
@@ -32,7 +33,7 @@ pub struct FrameUse {
     /// Where RTP itself begins in the frame; none for everything else, and far behind many tunnels.
     pub rtp_at: Option<u8>,
     /// It is held, alone or with the other frames of its message: who keeps packets gets it with
-    /// [`Engine::take_held`] and not from here.
+    /// [`Engine::take_held`](super::Engine::take_held) and not from here.
     pub is_held: bool,
 }
 
